@@ -1,0 +1,1 @@
+"""Dataproc Serverless on the laptop: batches over gRPC, run by spark-submit."""
