@@ -1,0 +1,82 @@
+{#
+  The event dates this run recomputes: a sorted list of ISO dates without repeats, or none for every date.
+
+  They arrive in the environment variable HOURGLASS_EVENT_DATES ("2021-07-20,2021-07-21"); empty means an
+  empty partition (nothing to do), "all" or --full-refresh means every date. While dbt parses there is no
+  run yet: the variable is not even read then, so a new value never makes dbt parse a file again.
+#}
+{% macro hourglass_event_dates() %}
+    {%- if not execute or flags.FULL_REFRESH -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set given = env_var("HOURGLASS_EVENT_DATES", "all") | trim -%}
+    {%- if given == "all" -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set dates = [] -%}
+    {%- for item in given.split(",") if item | trim -%}
+        {%- set date = item | trim -%}
+        {%- if not modules.re.match("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", date) -%}
+            {%- do exceptions.raise_compiler_error(
+                "HOURGLASS_EVENT_DATES holds '" ~ date ~ "', which is not a date like 2021-07-21. Give dates "
+                ~ "separated by commas, nothing for an empty partition, or 'all'."
+            ) -%}
+        {%- endif -%}
+        {%- if date not in dates -%}
+            {%- do dates.append(date) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(dates | sort) }}
+{% endmacro %}
+
+
+{#
+  The predicate that selects the given event dates. BigQuery can always prune partitions by it: it compares
+  the column with constants even for "every date" and for "no date" (0001-01-01 never is an event's date).
+#}
+{% macro event_dates_predicate(event_dates, column="event_date") %}
+    {%- if event_dates is none -%}
+        {{ column }} >= date '1970-01-01'
+    {%- elif event_dates | length == 0 -%}
+        {{ column }} = date '0001-01-01'
+    {%- else -%}
+        {{ column }} in (date '{{ event_dates | join("', date '") }}')
+    {%- endif -%}
+{% endmacro %}
+
+
+{#
+  The predicate on landing_hour that covers every partition in which events of the given dates can have
+  landed: from the day before (a clock that runs ahead, a daily partition) until the source's maximum
+  lateness after the end of the date. Neighbouring dates share one range, distant ones get their own, so a
+  straggler from last week does not make the run read the whole week twice over.
+#}
+{% macro landing_hours_for(event_dates, source_name, column="landing_hour") %}
+    {%- if event_dates is none -%}
+        {{ column }} >= timestamp '1970-01-01 00:00:00+00'
+    {%- elif event_dates | length == 0 -%}
+        {{ column }} = timestamp '0001-01-01 00:00:00+00'
+    {%- else -%}
+        {%- set lateness = var("max_lateness_days")[source_name] -%}
+        {%- set ranges = [] -%}
+        {%- for date in event_dates -%}
+            {%- set day = modules.datetime.datetime.strptime(date, "%Y-%m-%d") -%}
+            {%- set start = day - modules.datetime.timedelta(days=1) -%}
+            {%- set end = day + modules.datetime.timedelta(days=1 + lateness) -%}
+            {%- if ranges and start <= ranges[-1][1] -%}
+                {%- do ranges.append((ranges.pop()[0], end)) -%}
+            {%- else -%}
+                {%- do ranges.append((start, end)) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- set format = "%Y-%m-%d 00:00:00+00" -%}
+        (
+        {%- for start, end in ranges %}
+            {{ "or " if not loop.first }}(
+                {{ column }} >= timestamp '{{ start.strftime(format) }}'
+                and {{ column }} < timestamp '{{ end.strftime(format) }}'
+            )
+        {%- endfor %}
+        )
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,21 @@
+-- Feature set github_actor: what each actor did in the events that landed in one partition.
+-- Parameters: @landing_hour TIMESTAMP, the partition's start; @event_dates ARRAY<DATE>, the event dates in it.
+-- The first column is the entity, the others are its features; no row depends on another's order.
+SELECT
+    actor_login AS entity,
+    COUNT(*) AS events,
+    COUNTIF(event_type = 'PushEvent') AS pushes,
+    COUNTIF(event_type = 'PullRequestEvent' AND action = 'opened') AS pull_requests_opened,
+    COUNTIF(event_type = 'WatchEvent') AS stars,
+    COUNT(DISTINCT repo_id) AS repos,
+    IFNULL(SUM(push_distinct_size), 0) AS commits,
+    MIN(event_at) AS first_event_at,
+    MAX(event_at) AS last_event_at,
+    LOGICAL_OR(IFNULL(is_bot, FALSE)) AS is_bot
+FROM `{{ project }}.gold.fct_github_events`
+WHERE
+    event_date IN UNNEST(@event_dates)
+    AND landing_hour = @landing_hour
+    AND actor_login IS NOT NULL
+GROUP BY actor_login
+ORDER BY entity
