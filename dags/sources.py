@@ -1,0 +1,12 @@
+"""Every sound file in include/sources/ as an Airflow DAG."""
+
+# Airflow's DAG processor pre-imports the modules that a DAG file names literally, once for all parses.
+import airflow.providers.google.cloud.operators.bigquery
+import airflow.providers.google.cloud.operators.dataproc  # noqa: F401
+
+from hourglass.config import Platform, load_sources
+from hourglass.dag import build_dag
+
+platform = Platform.from_env()
+for source in load_sources(platform.include).sources:
+    globals()[source.id] = build_dag(source, platform)

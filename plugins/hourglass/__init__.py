@@ -1,0 +1,1 @@
+"""Hourglass: one YAML file and one schema file per source become one Airflow DAG."""

@@ -1,0 +1,190 @@
+"""Table resources and job configurations of the gate and the publication."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hourglass.config import Platform, Source
+from hourglass.partition import Grain, Partition
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import Client
+
+LABELS = {"managed_by": "hourglass"}
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table, possibly one partition of it.
+
+    Args:
+        project: The project.
+        dataset: The dataset.
+        table: The table's own name, without a partition decorator.
+    """
+
+    project: str
+    dataset: str
+    table: str
+
+    def reference(self, partition: Partition | None = None) -> dict[str, str]:
+        """The reference that job configurations take."""
+        suffix = f"${partition.decorator}" if partition else ""
+        return {"projectId": self.project, "datasetId": self.dataset, "tableId": self.table + suffix}
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.dataset}.{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One of the two streams of rows that a partition publishes.
+
+    Args:
+        name: `silver` or `quarantine`: the key in the outcome's files, and the dataset.
+        columns: The columns of its tables.
+        cluster_by: The clustering of its published table.
+    """
+
+    name: str
+    columns: Sequence[dict[str, Any]]
+    cluster_by: Sequence[str]
+
+    def published(self, platform: Platform, source: Source) -> TableName:
+        """The table that readers see."""
+        return TableName(platform.project, self.name, source.id)
+
+    def candidate(self, platform: Platform, source: Source, partition: Partition) -> TableName:
+        """The table that nobody reads before the gate."""
+        return TableName(platform.project, "candidate", f"{source.id}__{partition.decorator}__{self.name}")
+
+
+def flows(source: Source) -> dict[str, Flow]:
+    """The two flows of a source."""
+    return {
+        "silver": Flow("silver", source.columns(), source.file.serving.cluster_by),
+        "quarantine": Flow("quarantine", source.quarantine_columns(), ["reason"]),
+    }
+
+
+def client(platform: Platform, gcp_conn_id: str = "google_cloud_default") -> Client:
+    """The BigQuery client of an Airflow connection; BIGQUERY_EMULATOR_HOST redirects it."""
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    hook = BigQueryHook(gcp_conn_id=gcp_conn_id, location=platform.location)
+    return hook.get_client(project_id=platform.project, location=platform.location)
+
+
+def ensure_dataset(bigquery: Client, platform: Platform, dataset: str) -> None:
+    """Create a dataset unless it is there."""
+    resource = {
+        "datasetReference": {"projectId": platform.project, "datasetId": dataset},
+        "location": platform.location,
+        "labels": LABELS,
+    }
+    from google.cloud.bigquery import Dataset
+
+    bigquery.create_dataset(Dataset.from_api_repr(resource), exists_ok=True)
+
+
+def create_candidate(
+    bigquery: Client, platform: Platform, source: Source, flow: Flow, partition: Partition
+) -> None:
+    """Create the empty candidate table anew, with schema, labels and expiry.
+
+    It has the published table's partitioning and clustering, so that publishing is a copy of one partition,
+    which BigQuery does without reading a byte.
+    """
+    from google.cloud.bigquery import Table
+
+    name = flow.candidate(platform, source, partition)
+    expires = datetime.now(tz=UTC) + source.file.retention.candidate
+    resource = {
+        **_table_resource(name, source, flow, require_filter=False),
+        "labels": {**LABELS, "source": source.id, "stage": "gate", "partition": partition.decorator},
+        "expirationTime": str(int(expires.timestamp() * 1000)),
+    }
+    ensure_dataset(bigquery, platform, name.dataset)
+    bigquery.delete_table(str(name), not_found_ok=True)
+    bigquery.create_table(Table.from_api_repr(resource))
+
+
+def ensure_published(bigquery: Client, platform: Platform, source: Source, flow: Flow) -> None:
+    """Create the published table, or add the columns that the schema has gained."""
+    from google.api_core.exceptions import NotFound
+    from google.cloud.bigquery import SchemaField, Table
+
+    name = flow.published(platform, source)
+    kept_ms = str(int(source.file.retention.published.total_seconds() * 1000))
+    resource = _table_resource(name, source, flow, require_filter=True)
+    resource["timePartitioning"]["expirationMs"] = kept_ms
+    resource["labels"] = {**LABELS, "source": source.id, "stage": "publish"}
+    try:
+        table = bigquery.get_table(str(name))
+    except NotFound:
+        ensure_dataset(bigquery, platform, name.dataset)
+        bigquery.create_table(Table.from_api_repr(resource), exists_ok=True)
+        return
+    wanted = [SchemaField.from_api_repr(c) for c in flow.columns]
+    there = {f.name for f in table.schema}
+    if any(f.name not in there for f in wanted):
+        table.schema = [*table.schema, *(f for f in wanted if f.name not in there)]
+        bigquery.update_table(table, ["schema"])
+
+
+def _table_resource(name: TableName, source: Source, flow: Flow, *, require_filter: bool) -> dict[str, Any]:
+    resource: dict[str, Any] = {
+        "tableReference": name.reference(),
+        "description": f"{source.file.display_name}: {flow.name} rows by the partition in which they landed",
+        "schema": {"fields": list(flow.columns)},
+        "timePartitioning": {"type": partition_type(source.grain), "field": "landing_hour"},
+        "requirePartitionFilter": require_filter,
+    }
+    if flow.cluster_by:
+        resource["clustering"] = {"fields": list(flow.cluster_by)}
+    return resource
+
+
+def partition_type(grain: Grain) -> str:
+    """BigQuery's name of a grain."""
+    return grain.value.upper()
+
+
+def load_configuration(
+    name: TableName, source: Source, flow: Flow, uris: Sequence[str], labels: dict[str, str]
+) -> dict[str, Any]:
+    """A load job of Parquet files into a candidate table.
+
+    It truncates, so that a load that a killed worker left running can only write the same rows again.
+    """
+    load: dict[str, Any] = {
+        "sourceUris": list(uris),
+        "sourceFormat": "PARQUET",
+        "parquetOptions": {"enableListInference": True},
+        "destinationTable": name.reference(),
+        "schema": {"fields": list(flow.columns)},
+        "timePartitioning": {"type": partition_type(source.grain), "field": "landing_hour"},
+        "writeDisposition": "WRITE_TRUNCATE",
+        "createDisposition": "CREATE_NEVER",
+    }
+    if flow.cluster_by:
+        load["clustering"] = {"fields": list(flow.cluster_by)}
+    return {"load": load, "labels": labels}
+
+
+def copy_configuration(
+    candidate: TableName, published: TableName, partition: Partition, labels: dict[str, str]
+) -> dict[str, Any]:
+    """A copy job that replaces exactly one partition of the published table."""
+    return {
+        "copy": {
+            "sourceTable": candidate.reference(partition),
+            "destinationTable": published.reference(partition),
+            "writeDisposition": "WRITE_TRUNCATE",
+            "createDisposition": "CREATE_NEVER",
+        },
+        "labels": labels,
+    }

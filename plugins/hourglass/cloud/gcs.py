@@ -1,0 +1,90 @@
+"""Listing, create-only writes and small JSON files on GCS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hourglass.partition import SourceObject
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
+
+def client(gcp_conn_id: str = "google_cloud_default") -> Client:
+    """The storage client of an Airflow connection; STORAGE_EMULATOR_HOST redirects it.
+
+    Args:
+        gcp_conn_id: The Airflow connection.
+    """
+    from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+    return GCSHook(gcp_conn_id=gcp_conn_id).get_conn()
+
+
+def list_objects(storage: Client, bucket: str, prefix: str) -> list[SourceObject]:
+    """All objects under a prefix, in name order; folder placeholders are left out."""
+    fields = "items(name,generation,size,updated,timeCreated),nextPageToken"
+    return [
+        SourceObject(b.name, int(b.generation), int(b.size), b.updated, b.time_created)
+        for b in storage.list_blobs(bucket, prefix=prefix, fields=fields)
+        if not b.name.endswith("/")
+    ]
+
+
+def create_once(storage: Client, bucket: str, name: str, content: str) -> bool:
+    """Write an object only if it does not exist yet.
+
+    Returns:
+        Whether this call created it; False means that it was there already.
+    """
+    from google.api_core.exceptions import PreconditionFailed
+
+    blob = storage.bucket(bucket).blob(name)
+    try:
+        blob.upload_from_string(content, content_type=_content_type(name), if_generation_match=0)
+    except PreconditionFailed:
+        return False
+    return True
+
+
+def write(storage: Client, bucket: str, name: str, content: str) -> None:
+    """Write an object, replacing what was there."""
+    storage.bucket(bucket).blob(name).upload_from_string(content, content_type=_content_type(name))
+
+
+def read_text(storage: Client, bucket: str, name: str) -> str | None:
+    """The content of a small object, or None when it is not there."""
+    from google.api_core.exceptions import NotFound
+
+    try:
+        return str(storage.bucket(bucket).blob(name).download_as_text())
+    except NotFound:
+        return None
+
+
+def read_json(storage: Client, uri: str) -> dict[str, Any]:
+    """A JSON object by its `gs://` URI.
+
+    Raises:
+        FileNotFoundError: The object is not there.
+    """
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    text = read_text(storage, bucket, name)
+    if text is None:
+        raise FileNotFoundError(f"{uri} does not exist; clear the task that writes it")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def read_folder(storage: Client, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Every JSON object under a prefix."""
+    for found in list_objects(storage, bucket, prefix):
+        text = read_text(storage, bucket, found.name)
+        if text is not None:
+            yield json.loads(text)
+
+
+def _content_type(name: str) -> str:
+    return "application/json" if name.endswith(".json") else "text/plain; charset=utf-8"

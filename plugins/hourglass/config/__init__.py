@@ -1,0 +1,8 @@
+"""Source files to validated objects, with errors that name line and column. Imports no Airflow."""
+
+from hourglass.config.errors import ConfigError, Problem
+from hourglass.config.loader import Loaded, load_source, load_sources
+from hourglass.config.platform import Platform
+from hourglass.config.source import Source, digest
+
+__all__ = ["ConfigError", "Loaded", "Platform", "Problem", "Source", "digest", "load_source", "load_sources"]

@@ -1,0 +1,134 @@
+"""Row-level checks as Spark SQL: each becomes one boolean over a row, false for a bad one, NULL passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, model_validator
+
+from hourglass.config.types import Strict, parse_duration
+
+Check = Literal[
+    "not_null", "valid_email", "positive_number", "between", "in_set", "regex", "length",
+    "not_in_future", "max_age", "expression",
+]  # fmt: skip
+
+# RFC 5321 allows far more; this is the part that real addresses use, after the HTML standard's input type
+# (without the apostrophe, which would have to be escaped in SQL).
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAIL = rf"^[A-Za-z0-9.!#$%&*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+$"
+
+
+class Rule(Strict):
+    """One row-level check on one field.
+
+    Args:
+        field: The field's dotted path; `expression` needs none.
+        check: The kind of check.
+        min: Lower bound (`between`, `length`), inclusive.
+        max: Upper bound (`between`, `length`), inclusive.
+        values: The allowed values (`in_set`).
+        pattern: The regular expression, matched anywhere (`regex`).
+        age: How old the field may be when the partition ends (`max_age`).
+        expression: A Spark SQL boolean (`expression`).
+        name: The reason written beside quarantined rows; made from check and field by default.
+        severity: `critical` quarantines the row.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    check: Check
+    field: str | None = None
+    min: float | int | None = None
+    max: float | int | None = None
+    values: list[str | int | float | bool] | None = None
+    pattern: str | None = None
+    age: str | None = None
+    expression: str | None = None
+    name: str | None = None
+    severity: Literal["critical"] = "critical"
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        needed = _PARAMETERS.get(self.check, ())
+        given = [
+            p
+            for p in ("min", "max", "values", "pattern", "age", "expression")
+            if getattr(self, p) is not None
+        ]
+        if needed and not any(p in given for p in needed):
+            raise ValueError(f"check {self.check} needs {' or '.join(needed)}")
+        for extra in set(given) - set(needed):
+            raise ValueError(f"check {self.check} takes no {extra}")
+        if self.check == "expression" and not self.name:
+            raise ValueError("check expression needs a name, which is the reason beside quarantined rows")
+        if self.check != "expression" and not self.field:
+            raise ValueError(f"check {self.check} needs a field")
+        if self.age is not None:
+            parse_duration(self.age)
+        return self
+
+    @property
+    def reason(self) -> str:
+        """The reason written beside a quarantined row."""
+        return self.name or f"{self.check}_{(self.field or '').replace('.', '_')}"
+
+    def to_spec(self, partition_end: str) -> dict[str, Any]:
+        """The rule as the refine job reads it.
+
+        Args:
+            partition_end: The end of the partition, ISO 8601, which stands for "now" so that a re-run of an
+                old partition judges its rows as the first run did.
+        """
+        sql = self.expression or _SQL[self.check](self, _quoted(self.field or ""), partition_end)
+        return {"name": self.reason, "field": self.field, "expression": sql}
+
+
+_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "between": ("min", "max"),
+    "length": ("min", "max"),
+    "in_set": ("values",),
+    "regex": ("pattern",),
+    "max_age": ("age",),
+    "expression": ("expression",),
+}
+
+
+def _quoted(path: str) -> str:
+    return ".".join(f"`{part}`" for part in path.split("."))
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _bounds(rule: Rule, operand: str) -> str:
+    parts = []
+    if rule.min is not None:
+        parts.append(f"{operand} >= {_literal(rule.min)}")
+    if rule.max is not None:
+        parts.append(f"{operand} <= {_literal(rule.max)}")
+    return " AND ".join(parts)
+
+
+def _max_age(rule: Rule, field: str, partition_end: str) -> str:
+    seconds = int(parse_duration(rule.age).total_seconds())
+    return f"{field} >= timestamp'{partition_end}' - interval {seconds} seconds"
+
+
+_SQL: dict[str, Callable[[Rule, str, str], str]] = {
+    "not_null": lambda rule, field, end: f"{field} IS NOT NULL",
+    "valid_email": lambda rule, field, end: f"{field} RLIKE {_literal(EMAIL)}",
+    "positive_number": lambda rule, field, end: f"{field} > 0",
+    "between": lambda rule, field, end: _bounds(rule, field),
+    "in_set": lambda rule, field, end: f"{field} IN ({', '.join(_literal(v) for v in rule.values or [])})",
+    "regex": lambda rule, field, end: f"{field} RLIKE {_literal(rule.pattern)}",
+    "length": lambda rule, field, end: _bounds(rule, f"length({field})"),
+    "not_in_future": lambda rule, field, end: f"{field} <= timestamp'{end}'",
+    "max_age": _max_age,
+}

@@ -1,0 +1,73 @@
+"""A source becomes a DAG: the seven stages in order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+
+from hourglass.config import Platform, Source
+from hourglass.stages.announce import announce
+from hourglass.stages.build import Build
+from hourglass.stages.gate import gate
+from hourglass.stages.publish import publish
+from hourglass.stages.refine import refine
+from hourglass.stages.sense import sense
+from hourglass.stages.serve import serve
+from hourglass.stages.transform import has_models, transform
+
+if TYPE_CHECKING:
+    from airflow.sdk import TaskGroup
+
+PARTITION_HELP = "The partition to run, such as 2021-07-21T06; empty for the last one that has ended (UTC)."
+
+
+def build_dag(source: Source, platform: Platform) -> DAG:
+    """Build one source's DAG.
+
+    Args:
+        source: A validated source.
+        platform: The deployment's names.
+    """
+    file = source.file
+    start = datetime.combine(file.ingestion.start_date, datetime.min.time(), tzinfo=UTC)
+    with DAG(
+        dag_id=source.id,
+        dag_display_name=file.display_name,
+        description=file.description,
+        schedule=CronDataIntervalTimetable(file.ingestion.schedule, timezone="UTC"),
+        start_date=start,
+        catchup=False,
+        max_active_runs=8,
+        tags=["hourglass", file.ingestion.pattern, source.grain.value],
+        params={
+            "partition": Param(None, type=["null", "string"], title="Partition", description=PARTITION_HELP)
+        },
+        default_args={
+            "owner": file.owner,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=10),
+        },
+        doc_md=f"{file.description}\n\nRunbook: {file.runbook or 'docs/runbook.md'}",
+    ) as dag:
+        chain_stages(Build(source, platform))
+    return dag
+
+
+def chain_stages(build: Build) -> None:
+    """Put the seven stages in order, leaving out those that the source has no work for."""
+    groups: list[TaskGroup] = [sense(build), refine(build), gate(build), publish(build)]
+    if has_models(build):
+        groups.append(transform(build))
+    serving = build.source.file.serving
+    if serving.materialized_views or serving.feature_sets:
+        groups.append(serve(build))
+    groups.append(announce(build))
+    for earlier, later in pairwise(groups):
+        earlier >> later
+    last = groups[-1].children
+    last["announce.record"] >> last["announce.emit"]  # type: ignore[operator]

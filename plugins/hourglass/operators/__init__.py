@@ -1,0 +1,1 @@
+"""Operators, sensors and triggers: thin, with heavy imports inside execute()."""

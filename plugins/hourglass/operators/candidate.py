@@ -1,0 +1,66 @@
+"""Stage 3, first half: load the hour's data files into a table that nobody reads yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
+
+from hourglass.cloud import bigquery as bq
+from hourglass.cloud import gcs
+from hourglass.run import partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
+
+
+def job_labels(source: Source, stage: str) -> dict[str, str]:
+    """Labels that attribute a BigQuery job's cost."""
+    return {**bq.LABELS, "source": source.id, "stage": stage}
+
+
+class LoadCandidateOperator(BigQueryInsertJobOperator):
+    """Creates one flow's candidate table anew and loads the outcome's files into it.
+
+    Args:
+        source: The DAG's source.
+        platform: The deployment's names.
+        flow: The rows to load: silver or quarantine.
+        outcome_uri: The refine job's outcome file (templated).
+        kwargs: Passed to the provider's operator.
+    """
+
+    template_fields = (*BigQueryInsertJobOperator.template_fields, "outcome_uri")
+
+    def __init__(
+        self, *, source: Source, platform: Platform, flow: bq.Flow, outcome_uri: str, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            configuration={},
+            project_id=platform.project,
+            location=platform.location,
+            deferrable=True,
+            poll_interval=1.0,
+            **kwargs,
+        )
+        self.source = source
+        self.platform = platform
+        self.flow = flow
+        self.outcome_uri = outcome_uri
+
+    def execute(self, context: Context) -> Any:
+        """Create the table, and start the load job when there is a file to load."""
+        partition = partition_of(context, self.source.grain)
+        outcome = gcs.read_json(gcs.client(self.gcp_conn_id), self.outcome_uri)
+        uris = [f["uri"] for f in outcome["files"][self.flow.name]]
+        bigquery = bq.client(self.platform, self.gcp_conn_id)
+        bq.create_candidate(bigquery, self.platform, self.source, self.flow, partition)
+        name = self.flow.candidate(self.platform, self.source, partition)
+        self.log.info("Candidate %s: %d data files", name, len(uris))
+        if not uris:
+            return None
+        labels = job_labels(self.source, "gate")
+        self.configuration = bq.load_configuration(name, self.source, self.flow, uris, labels)
+        return super().execute(context)

@@ -1,0 +1,102 @@
+"""Stage 6: push one feature set's entities of a partition to Bigtable (law 4's upsert mode)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from hourglass.cloud import bigquery as bq
+from hourglass.cloud import bigtable, gcs
+from hourglass.partition.features import PushRecord
+from hourglass.run import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
+    from hourglass.partition import Partition
+
+
+class PushFeaturesOperator(BaseOperator):
+    """Runs a feature set's query for the partition and streams its rows to Bigtable.
+
+    The cells carry the partition's as-of time, so re-running an old hour never hides a newer value; cells
+    that an earlier push of the same partition wrote and this one no longer has are removed.
+
+    Args:
+        source: The DAG's source.
+        platform: The deployment's names.
+        feature_set: The name of include/sql/features/{name}.sql, also the column family.
+        event_dates: The event dates present in the partition, comma-separated (templated).
+        gcp_conn_id: The Airflow connection.
+        kwargs: Passed to the operator's base class.
+    """
+
+    template_fields: Sequence[str] = ("event_dates",)
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        platform: Platform,
+        feature_set: str,
+        event_dates: str,
+        gcp_conn_id: str = "google_cloud_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.platform = platform
+        self.feature_set = feature_set
+        self.event_dates = event_dates
+        self.gcp_conn_id = gcp_conn_id
+
+    def execute(self, context: Context) -> int:
+        """Push.
+
+        Returns:
+            The number of entities pushed.
+        """
+        partition = partition_of(context, self.source.grain)
+        rows = list(self._query(partition))
+        storage = gcs.client(self.gcp_conn_id)
+        name = f"pushes/{self.source.id}/{partition.key}/{self.feature_set}.json"
+        ops = self.platform.ops_bucket
+        earlier = PushRecord.from_json(gcs.read_text(storage, ops, name))
+        now = PushRecord(
+            frozenset(r["entity"] for r in rows), frozenset(k for r in rows[:1] for k in r if k != "entity")
+        )
+        gcs.write(storage, ops, name, earlier.union(now).to_json())
+        instance = bigtable.instance(self.platform.project, self.platform.bigtable_instance, self.gcp_conn_id)
+        bigtable.ensure_family(instance, self.feature_set)
+        writer = bigtable.FeatureWriter(instance, self.feature_set, partition.as_of_ms)
+        pushed = writer.upsert(rows, stale=sorted(earlier.features - now.features))
+        gone = sorted(earlier.entities - now.entities)
+        writer.remove(gone, sorted(earlier.features | now.features))
+        gcs.write(storage, ops, name, now.to_json())
+        self.log.info("%d entities pushed, %d removed, as of %s", pushed, len(gone), partition.end)
+        return pushed
+
+    def _query(self, partition: Partition) -> Iterator[Mapping[str, Any]]:
+        from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
+
+        dates = [date.fromisoformat(d) for d in self.event_dates.split(",") if d]
+        if not dates:
+            return
+        path = self.platform.include / "sql" / "features" / f"{self.feature_set}.sql"
+        parameters = [
+            ScalarQueryParameter("landing_hour", "TIMESTAMP", partition.start),
+            ArrayQueryParameter("event_dates", "DATE", dates),
+        ]
+        config = QueryJobConfig(
+            query_parameters=parameters,
+            labels={**bq.LABELS, "source": self.source.id, "stage": "serve"},
+        )
+        client = bq.client(self.platform, self.gcp_conn_id)
+        for row in client.query(path.read_text("utf-8"), job_config=config).result(page_size=5_000):
+            yield dict(row.items())

@@ -1,0 +1,105 @@
+"""Stage 7: write the ledger row of this attempt, whatever became of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from hourglass.cloud import bigquery as bq
+from hourglass.cloud import gcs
+from hourglass.ledger import LedgerRow, summarize
+from hourglass.ledger.row import as_json
+from hourglass.ledger.store import append
+from hourglass.run import partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
+    from hourglass.partition import Partition
+
+
+class RecordPartitionOperator(BaseOperator):
+    """Appends one row to the ledger; runs after all other stages in any state.
+
+    Args:
+        source: The DAG's source.
+        platform: The deployment's names.
+        gcp_conn_id: The Airflow connection.
+        kwargs: Passed to the operator's base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        platform: Platform,
+        gcp_conn_id: str = "google_cloud_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.platform = platform
+        self.gcp_conn_id = gcp_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Gather what the stages left and append it.
+
+        Returns:
+            The row, with dates as text.
+        """
+        partition = partition_of(context, self.source.grain)
+        row = self._row(context, partition)
+        client = bq.client(self.platform, self.gcp_conn_id)
+        if append(client, self.platform, row):
+            self.log.info("Recorded %s %s: %s", row.source, row.partition, row.state)
+        else:
+            self.log.info("This attempt had been recorded already")
+        return {k: v if isinstance(v, int | None) else str(v) for k, v in row.values().items()}
+
+    def _row(self, context: Context, partition: Partition) -> LedgerRow:
+        ti = context["ti"]
+        tasks = ti.get_task_breadcrumbs(dag_id=self.dag_id, run_id=ti.run_id)
+        state, failed_stage, timings = summarize(tasks)
+        manifest = ti.xcom_pull(task_ids="sense.wait") or {}
+        refined = ti.xcom_pull(task_ids="refine.run") or {}
+        counts = refined.get("counts") or {}
+        accounted = ti.xcom_pull(task_ids="gate.account") or {}
+        validated = ti.xcom_pull(task_ids="gate.validate") or {}
+        pushed = [
+            ti.xcom_pull(task_ids=f"serve.push_{name}") or 0 for name in self.source.file.serving.feature_sets
+        ]
+        return LedgerRow(
+            source=self.source.id,
+            partition=partition.key,
+            landing_hour=partition.start,
+            grain=partition.grain.value,
+            state=state,
+            failed_stage=failed_stage,
+            run_id=ti.run_id,
+            attempt=ti.try_number,
+            recorded_at=datetime.now(tz=UTC),
+            manifest_hash=manifest.get("hash"),
+            generation=self._generation(partition),
+            schema_version=refined.get("schema_version"),
+            batch_id=refined.get("batch_id"),
+            objects=manifest.get("objects"),
+            bytes=manifest.get("bytes"),
+            lines=counts.get("lines"),
+            silver=counts.get("silver"),
+            quarantined=counts.get("quarantined"),
+            duplicates=counts.get("duplicates"),
+            published_rows=accounted.get("candidate_rows") if state == "published" else None,
+            feature_rows=sum(pushed) if state == "published" else None,
+            event_dates=tuple(date.fromisoformat(d) for d in refined.get("event_dates", [])),
+            timings=as_json(timings),
+            warnings=as_json(validated.get("findings", [])),
+        )
+
+    def _generation(self, partition: Partition) -> int:
+        """How many manifests the partition has had: 1 until a late or replaced file changes it."""
+        storage = gcs.client(self.gcp_conn_id)
+        prefix = f"manifests/{self.source.id}/{partition.key}/"
+        return len(gcs.list_objects(storage, self.platform.ops_bucket, prefix))

@@ -1,0 +1,254 @@
+"""Stage 2: the Dataproc Serverless batch that turns bronze lines into silver rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.google.cloud.operators.dataproc import DataprocCreateBatchOperator
+from airflow.providers.google.cloud.triggers.dataproc import DataprocBatchTrigger
+from airflow.sdk.exceptions import AirflowException
+
+from hourglass.cloud import gcs
+from hourglass.cloud.dataproc import BatchAsyncHook, BatchHook, Family, list_batches
+from hourglass.config import digest
+from hourglass.failure import explain
+from hourglass.partition import Manifest
+from hourglass.run import partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
+    from hourglass.partition import Partition
+
+RUNTIME_VERSION = "2.3"
+# States in which nobody will attach to the batch of this task any more.
+GIVEN_UP = ("failed", "success", "skipped", "upstream_failed", "removed")
+
+
+class BatchTrigger(DataprocBatchTrigger):
+    """The provider's trigger with an endpoint setting, which cancels the batch of a task marked failed."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, for the triggerer."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", super().serialize()[1]
+
+    def get_async_hook(self) -> BatchAsyncHook:
+        """The hook that polls."""
+        return BatchAsyncHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
+
+    async def on_kill(self) -> None:
+        """Cancel the batch, unless the task was cleared: then its next try attaches to the batch.
+
+        Airflow starts a cleared task's next try before it calls this, so the task's state tells the two
+        cases apart.
+        """
+        from asgiref.sync import sync_to_async
+
+        if await sync_to_async(task_state)(self.task_instance) in GIVEN_UP:
+            hook = BatchHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
+            await sync_to_async(hook.cancel)(self.project_id, self.region, self.batch_id)
+            self.log.info("Cancelled batch %s, because its task was marked as done", self.batch_id)
+
+
+def task_state(ti: Any) -> str | None:
+    """The state of a task instance as Airflow's database has it now."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    states = RuntimeTaskInstance.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
+    state: str | None = states.get(ti.run_id, {}).get(ti.task_id)
+    return state
+
+
+class RefineOperator(DataprocCreateBatchOperator):
+    """Runs the refine job of one partition and returns what became of its lines.
+
+    The batch id names the spec (manifest and configuration): a try that finds a batch of the same spec in
+    flight attaches to it, any other try starts the next one. So a retry never doubles work in flight, and
+    clearing a task that had succeeded really runs it again.
+
+    Args:
+        source: The DAG's source.
+        platform: The deployment's names.
+        manifest_uri: The manifest to refine (templated).
+        kwargs: Passed to the provider's operator.
+    """
+
+    template_fields = (*DataprocCreateBatchOperator.template_fields, "manifest_uri")
+
+    def __init__(self, *, source: Source, platform: Platform, manifest_uri: str, **kwargs: Any) -> None:
+        super().__init__(
+            region=platform.region, project_id=platform.project, batch={}, deferrable=True,
+            polling_interval_seconds=3, **kwargs,
+        )  # fmt: skip
+        self.source = source
+        self.platform = platform
+        self.manifest_uri = manifest_uri
+        self._ti: Any = None
+
+    @cached_property
+    def hook(self) -> BatchHook:
+        """The hook that creates and cancels."""
+        return BatchHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Attach to the batch in flight, or start the next one."""
+        self._ti = context["ti"]
+        partition = partition_of(context, self.source.grain)
+        storage = gcs.client(self.gcp_conn_id)
+        spec = self._spec(storage, partition)
+        family = Family(self._family_prefix(partition, digest(spec)))
+        batches = list_batches(
+            self.hook, self.platform.project, self.platform.region, self.source.id, partition.decorator
+        )
+        self.batch_id, attached = family.choose(batches)
+        self.log.info("%s batch %s", "Attaching to" if attached else "Starting", self.batch_id)
+        if not attached:
+            self._write_spec(storage, spec, partition)
+        self.batch = self._batch(storage, partition)
+        super().execute(context)
+        return self._outcome(partition)
+
+    def defer(self, *, trigger: Any, **kwargs: Any) -> None:
+        """Defer to a trigger that knows the endpoint."""
+        if isinstance(trigger, DataprocBatchTrigger):
+            trigger = BatchTrigger(**trigger.serialize()[1])
+        super().defer(trigger=trigger, **kwargs)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check the batch's state and read its outcome."""
+        self.batch_id = event["batch_id"] if event else self.batch_id
+        super().execute_complete(context, event)
+        return self._outcome(partition_of(context, self.source.grain))
+
+    def handle_batch_status(
+        self, context: Context, state: str, batch_id: str, state_message: str | None = None
+    ) -> None:
+        """Fail on every terminal state but SUCCEEDED.
+
+        Raises:
+            AirflowException: With the batch, its message and the driver's log.
+        """
+        if state == "SUCCEEDED":
+            return
+        batch = self.hook.get_batch(batch_id=batch_id, region=self.region, project_id=self.project_id)
+        raise AirflowException(
+            explain(
+                f"batch {batch_id} ended {state}: {state_message or 'no message'}",
+                where=f"driver output {batch.runtime_info.output_uri or 'was not written'}",
+                next_step="read the last lines of the driver output; clear this task to run the next batch",
+                heading="refine-failed",
+                runbook=self.source.file.runbook,
+            )
+        )
+
+    def on_kill(self) -> None:
+        """Cancel the batch of a task that was marked failed; a cleared task's next try attaches to it."""
+        if self._ti is not None and self.batch_id and task_state(self._ti) in GIVEN_UP:
+            self.hook.cancel(self.platform.project, self.platform.region, self.batch_id)
+
+    def _spec(self, storage: Any, partition: Partition) -> dict[str, Any]:
+        bucket, _, name = self.manifest_uri.removeprefix("gs://").partition("/")
+        text = gcs.read_text(storage, bucket, name)
+        if text is None:
+            raise AirflowException(
+                explain(
+                    f"the manifest {self.manifest_uri} is gone",
+                    where=self.manifest_uri,
+                    next_step="clear `sense.wait`, which writes it anew",
+                    heading="manifest-missing",
+                )
+            )
+        return self.source.refine_spec(Manifest.from_json(text), partition)
+
+    def _family_prefix(self, partition: Partition, spec_hash: str) -> str:
+        return f"refine-{self.source.id.replace('_', '-')}-{partition.decorator}-{spec_hash[:8]}"
+
+    def _name(self, kind: str, partition: Partition) -> str:
+        return f"{kind}/{self.source.id}/{partition.key}/{self.batch_id}.json"
+
+    def _write_spec(self, storage: Any, spec: dict[str, Any], partition: Partition) -> None:
+        whole = {
+            **spec,
+            "batch_id": self.batch_id,
+            "outcome": self.platform.uri(self._name("outcomes", partition)),
+        }
+        gcs.write(
+            storage, self.platform.ops_bucket, self._name("specs", partition), json.dumps(whole, indent=1)
+        )
+
+    def _batch(self, storage: Any, partition: Partition) -> dict[str, Any]:
+        main, *others = self._upload_job(storage)
+        execution: dict[str, Any] = {}
+        if self.platform.service_account:
+            execution["service_account"] = self.platform.service_account
+        if self.platform.subnetwork:
+            execution["subnetwork_uri"] = self.platform.subnetwork
+        return {
+            "pyspark_batch": {
+                "main_python_file_uri": main,
+                "python_file_uris": others,
+                "args": [self.platform.uri(self._name("specs", partition))],
+            },
+            "labels": {
+                "hourglass-source": self.source.id,
+                "hourglass-partition": partition.decorator,
+                "hourglass-stage": "refine",
+            },
+            "runtime_config": {"version": RUNTIME_VERSION, "properties": spark_properties(self.platform)},
+            "environment_config": {"execution_config": execution},
+        }
+
+    def _upload_job(self, storage: Any) -> list[str]:
+        """Put the job's files under their own hash, so that a batch always runs the code it was made with."""
+        folder = self.platform.include / "spark"
+        files = [folder / "refine.py", *sorted(p for p in folder.glob("*.py") if p.name != "refine.py")]
+        code = {path.name: path.read_text("utf-8") for path in files}
+        version = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:12]
+        for name, text in code.items():
+            gcs.create_once(storage, self.platform.ops_bucket, f"spark/{version}/{name}", text)
+        return [self.platform.uri(f"spark/{version}/{Path(name).name}") for name in code]
+
+    def _outcome(self, partition: Partition) -> dict[str, Any]:
+        storage = gcs.client(self.gcp_conn_id)
+        uri = self.platform.uri(self._name("outcomes", partition))
+        outcome = gcs.read_json(storage, uri)
+        # Dates that an earlier manifest of the partition had must be recomputed too, or its rows would stay.
+        folder = f"outcomes/{self.source.id}/{partition.key}/"
+        earlier = gcs.read_folder(storage, self.platform.ops_bucket, folder)
+        dates = {d for o in earlier for d in o["event_dates"]} | set(outcome["event_dates"])
+        counts = outcome["counts"]
+        self.log.info("Outcome of %s: %s", self.batch_id, counts)
+        return {
+            "batch_id": self.batch_id,
+            "outcome": uri,
+            "counts": counts,
+            "reasons": outcome["reasons"],
+            "unknown_fields": outcome["unknown_fields"],
+            "schema_version": outcome["schema_version"],
+            "event_dates": sorted(dates),
+        }
+
+
+def spark_properties(platform: Platform) -> dict[str, str]:
+    """The Spark properties of a refine batch: session and Iceberg catalog.
+
+    The catalog's settings are those that Google documents for the BigLake Iceberg REST catalog.
+    """
+    catalog = "spark.sql.catalog.lake"
+    return {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.type": "rest",
+        f"{catalog}.uri": platform.iceberg_uri,
+        f"{catalog}.warehouse": f"gs://{platform.lake_bucket}",
+        f"{catalog}.io-impl": "org.apache.iceberg.gcp.gcs.GCSFileIO",
+        f"{catalog}.header.x-goog-user-project": platform.project,
+        f"{catalog}.rest.auth.type": "org.apache.iceberg.gcp.auth.GoogleAuthManager",
+    }

@@ -1,0 +1,179 @@
+"""Stage 1: wait, deferred, until the partition is complete, then freeze the list of its objects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from hourglass.failure import explain
+from hourglass.partition import Completeness, Manifest, Partition, Readiness, assess
+from hourglass.partition.completeness import Verdict
+from hourglass.run import partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
+
+
+def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any]]:
+    """Judge the partition once and, when it is complete, write its manifest.
+
+    Args:
+        where: Source, partition, bucket, prefix, rule, ops bucket and connection, as plain values.
+        now: The current time.
+
+    Returns:
+        The verdict, and the manifest's summary (empty unless complete).
+    """
+    from hourglass.cloud import gcs
+
+    storage = gcs.client(where["gcp_conn_id"])
+    partition = Partition.parse(where["partition"])
+    listing = gcs.list_objects(storage, where["bucket"], where["prefix"])
+    if where["by_creation_time"]:
+        listing = [o for o in listing if o.created and partition.start <= o.created < partition.end]
+    readiness = assess(listing, partition, rule_from(where["rule"]), now)
+    if readiness.verdict is not Verdict.COMPLETE:
+        return readiness, {}
+    manifest = Manifest.freeze(where["source"], partition.key, where["bucket"], readiness.objects)
+    gcs.create_once(storage, where["ops_bucket"], manifest.name, manifest.to_json())
+    return readiness, {
+        "partition": partition.key,
+        "hash": manifest.hash,
+        "uri": f"gs://{where['ops_bucket']}/{manifest.name}",
+        "objects": len(manifest.objects),
+        "bytes": manifest.bytes,
+    }
+
+
+def rule_to(rule: Completeness) -> dict[str, Any]:
+    """A completeness rule as JSON values (durations in seconds)."""
+    return {k: v.total_seconds() if isinstance(v, timedelta) else v for k, v in asdict(rule).items()}
+
+
+def rule_from(values: dict[str, Any]) -> Completeness:
+    """The inverse of `rule_to`."""
+    durations = ("close_after", "settle", "give_up_after")
+    return Completeness(**{k: timedelta(seconds=v) if k in durations else v for k, v in values.items()})
+
+
+class PartitionTrigger(BaseTrigger):
+    """Lists the partition's prefix until the partition is complete, empty or given up.
+
+    Args:
+        where: What `look` takes.
+        poll_seconds: Time between two listings.
+    """
+
+    def __init__(self, where: dict[str, Any], poll_seconds: float) -> None:
+        super().__init__()
+        self.where = where
+        self.poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, for the triggerer."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {"where": self.where, "poll_seconds": self.poll_seconds}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event as soon as waiting is over."""
+        said = ""
+        while True:
+            readiness, manifest = await asyncio.to_thread(look, self.where, datetime.now(tz=UTC))
+            if readiness.verdict is not Verdict.WAITING:
+                break
+            if readiness.reason != said:
+                said = readiness.reason
+                self.log.info("Waiting: %s", said)
+            await asyncio.sleep(self._pause(readiness.until))
+        yield TriggerEvent(
+            {"verdict": readiness.verdict.value, "reason": readiness.reason, "manifest": manifest}
+        )
+
+    def _pause(self, until: datetime | None) -> float:
+        if until is None:
+            return self.poll_seconds
+        return min(self.poll_seconds, max(1.0, (until - datetime.now(tz=UTC)).total_seconds()))
+
+
+class WaitForPartition(BaseOperator):
+    """Waits until the run's partition is complete and returns its manifest's summary.
+
+    Args:
+        source: The DAG's source.
+        platform: The deployment's names.
+        poll_seconds: Time between two listings while deferred.
+        gcp_conn_id: The Airflow connection.
+        kwargs: Passed to the operator's base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        platform: Platform,
+        poll_seconds: float = 30.0,
+        gcp_conn_id: str = "google_cloud_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.platform = platform
+        self.poll_seconds = poll_seconds
+        self.gcp_conn_id = gcp_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look once, and defer only when there is something to wait for."""
+        partition = partition_of(context, self.source.grain)
+        where = self._where(partition)
+        # A trigger that fires at once can fail its task (apache/airflow#72716).
+        readiness, manifest = look(where, datetime.now(tz=UTC))
+        if readiness.verdict is Verdict.WAITING:
+            self.log.info("Waiting for gs://%s/%s: %s", where["bucket"], where["prefix"], readiness.reason)
+            self.defer(trigger=PartitionTrigger(where, self.poll_seconds), method_name="resume")
+        return self._settle(readiness.verdict, readiness.reason, manifest, where)
+
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on after the trigger's event."""
+        where = self._where(partition_of(context, self.source.grain))
+        return self._settle(Verdict(event["verdict"]), event["reason"], event["manifest"], where)
+
+    def _where(self, partition: Partition) -> dict[str, Any]:
+        bucket, prefix = self.source.prefix(partition)
+        return {
+            "source": self.source.id,
+            "partition": partition.key,
+            "bucket": bucket,
+            "prefix": prefix,
+            "by_creation_time": self.source.by_creation_time,
+            "rule": rule_to(self.source.completeness),
+            "ops_bucket": self.platform.ops_bucket,
+            "gcp_conn_id": self.gcp_conn_id,
+        }
+
+    def _settle(
+        self, verdict: Verdict, reason: str, manifest: dict[str, Any], where: dict[str, Any]
+    ) -> dict[str, Any]:
+        place = f"gs://{where['bucket']}/{where['prefix']}"
+        if verdict is Verdict.SKIP:
+            raise AirflowSkipException(f"{where['partition']} has no objects under {place}: {reason}")
+        if verdict is Verdict.MISSING:
+            raise AirflowFailException(
+                explain(
+                    f"{where['source']} {where['partition']} is incomplete: {reason}",
+                    where=place,
+                    next_step="find out why the producer did not deliver; when the files are there, clear this task",
+                    heading="partition-missing",
+                    runbook=self.source.file.runbook,
+                )
+            )
+        self.log.info("Complete: %s. Manifest %s (%s)", reason, manifest["hash"][:8], manifest["uri"])
+        return manifest

@@ -1,0 +1,53 @@
+"""Stage 6, serve: refresh materialized views, push features to Bigtable."""
+
+from __future__ import annotations
+
+from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
+from airflow.sdk import TaskGroup
+
+from hourglass.operators.candidate import job_labels
+from hourglass.operators.push_features import PushFeaturesOperator
+from hourglass.stages.build import EVENT_DATES, Build
+
+
+def serve(build: Build) -> TaskGroup:
+    """Build the stage.
+
+    Args:
+        build: The source and the deployment.
+    """
+    serving = build.source.file.serving
+    with TaskGroup("serve", tooltip="refresh materialized views, push features") as group:
+        for view in serving.materialized_views:
+            _refresh(build, view)
+        for feature_set in serving.feature_sets:
+            PushFeaturesOperator(
+                task_id=f"push_{feature_set}",
+                feature_set=feature_set,
+                event_dates=EVENT_DATES,
+                **build.kwargs(),
+            )
+    return group
+
+
+def view_pool(view: str) -> str:
+    """The pool of size 1 that keeps two refreshes of one view apart: only the first would succeed."""
+    return f"mv_{view}"
+
+
+def _refresh(build: Build, view: str) -> BigQueryInsertJobOperator:
+    create = (build.platform.include / "sql" / "materialized_views" / f"{view}.sql").read_text("utf-8")
+    create = create.replace("{{ project }}", build.platform.project).rstrip().rstrip(";")
+    script = f"{create};\nCALL BQ.REFRESH_MATERIALIZED_VIEW('{build.platform.project}.gold.mv_{view}');"
+    return BigQueryInsertJobOperator(
+        task_id=f"refresh_{view}",
+        configuration={
+            "query": {"query": script, "useLegacySql": False},
+            "labels": job_labels(build.source, "serve"),
+        },
+        project_id=build.platform.project,
+        location=build.platform.location,
+        deferrable=True,
+        poll_interval=1.0,
+        pool=view_pool(view),
+    )
