@@ -59,4 +59,4 @@ def apply() -> None:
     ) -> Any:
         return connect(database, read_only, {"extension_directory": str(folder)} | (config or {}))
 
-    duckdb.connect = packaged_connect
+    duckdb.connect = packaged_connect  # type: ignore[assignment]

@@ -54,9 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings.data_dir = args.data_dir.resolve()
     settings.default_project_id, settings.default_dataset_id = args.project, DEFAULT_DATASET
 
-    from local.bigquery import repairs  # noqa: PLC0415
+    from local.bigquery import recovery, repairs  # noqa: PLC0415
 
     repairs.apply()
+    recovery.recover()
     uvicorn.run("local_bigquery:app", host=args.host, port=args.port, log_level="warning")
 
 

@@ -86,9 +86,8 @@ def download(endpoint: str, uri: str, folder: Path) -> str:
     """
     target = folder / uri.removeprefix("gs://")
     target.parent.mkdir(parents=True, exist_ok=True)
-    request = urllib.request.Request(
-        object_url(endpoint, uri, alt="media"), headers={"Accept-Encoding": "gzip"}
-    )
+    address = object_url(endpoint, uri, alt="media")
+    request = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer, target.open("wb") as file:  # noqa: S310
             shutil.copyfileobj(answer, file, 1 << 20)

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-from local.bigquery import concurrency, copies, extensions, loads, partitions, queries, tables
+from local.bigquery import (
+    concurrency,
+    copies,
+    ddl,
+    decorators,
+    extensions,
+    filters,
+    information,
+    loads,
+    parquet,
+    queries,
+    tables,
+    unnest,
+    writes,
+)
+
+MODULES = (
+    extensions,
+    concurrency,
+    tables,
+    decorators,
+    writes,
+    parquet,
+    loads,
+    copies,
+    queries,
+    filters,
+    ddl,
+    unnest,
+    information,
+)
 
 
 def apply() -> None:
     """Replace the seams of local-bigquery where it differs from BigQuery. Call once, before serving."""
-    for module in (extensions, concurrency, tables, partitions, loads, copies, queries):
+    for module in MODULES:
         module.apply()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from local_bigquery.catalog import tables
-from local_bigquery.engine import database
+import duckdb
+from local_bigquery.catalog import names, tabledata, tables
+from local_bigquery.engine import database, types
+from local_bigquery.errors import not_found
 from local_bigquery.models import Table
 
 
@@ -15,7 +17,11 @@ def exact_counts(load: Callable[..., Table]) -> Callable[..., Table]:
 
     def run(*reference: str) -> Table:
         resource = load(*reference)
-        if resource.type not in ("TABLE", "SNAPSHOT") or not tables.fields(resource):
+        if (
+            reference[1] == tables.RESULTS
+            or resource.type not in ("TABLE", "SNAPSHOT")
+            or not tables.fields(resource)
+        ):
             return resource
         ((rows,),) = database.fetch(f"SELECT count(*) FROM {tables.name(*reference)}")
         size = str(tables.logical_bytes(rows, len(tables.fields(resource))))
@@ -42,6 +48,42 @@ def refresh_settings(load: Callable[..., Table]) -> Callable[..., Table]:
     return run
 
 
+def quick_lookup(lookup: Callable[..., Any]) -> Callable[..., Any]:
+    """Find a query's result table by name; a walk through the whole catalog is slow."""
+
+    def run(project_id: str, dataset_id: str, table_id: str) -> Any:
+        if dataset_id != tables.RESULTS:
+            return lookup(project_id, dataset_id, table_id)
+        try:
+            ((rows,),) = database.fetch(
+                f"SELECT count(*) FROM {tables.name(project_id, dataset_id, table_id)}"
+            )
+        except duckdb.CatalogException:
+            return None
+        return "TABLE", rows
+
+    return run
+
+
+def quick_columns(columns: Callable[..., Any]) -> Callable[..., Any]:
+    """Read a result table's columns from the table alone; none of them is REQUIRED."""
+
+    def run(project_id: str, dataset_id: str, table_id: str) -> Any:
+        if dataset_id != tables.RESULTS:
+            return columns(project_id, dataset_id, table_id)
+        name = tables.name(project_id, dataset_id, table_id)
+        with database.cursor() as cursor:
+            try:
+                relation = cursor.sql(f"SELECT * FROM {name} LIMIT 0")
+            except duckdb.CatalogException:
+                raise not_found("Table", names.label(project_id, dataset_id, table_id)) from None
+            return [types.field(n, t) for n, t in zip(relation.columns, relation.types, strict=True)]
+
+    return run
+
+
 def apply() -> None:
     """Install the resource repairs."""
+    tables._lookup = quick_lookup(tables._lookup)
+    tables.columns = tabledata.columns = quick_columns(tables.columns)
     tables.load = refresh_settings(exact_counts(tables.load))
