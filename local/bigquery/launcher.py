@@ -10,6 +10,7 @@ STORAGE_EMULATOR_HOST says where gs:// objects are; everything the server keeps 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -47,15 +48,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     args = parse(argv)
 
-    import uvicorn  # noqa: PLC0415 - a wrong command line answers at once, without loading the server
-    from local_bigquery.settings import settings  # noqa: PLC0415
+    # Imported here, so that a wrong command line answers at once.
+    import uvicorn
+    from local_bigquery.settings import settings
 
     settings.bigquery_host, settings.bigquery_port = args.host, args.port
     settings.data_dir = args.data_dir.resolve()
     settings.default_project_id, settings.default_dataset_id = args.project, DEFAULT_DATASET
 
-    from local.bigquery import recovery, repairs  # noqa: PLC0415
+    from local.bigquery import recovery, repairs
 
+    # DuckDB has no partitioning or options; their warnings would fill the log.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     repairs.apply()
     recovery.recover()
     uvicorn.run("local_bigquery:app", host=args.host, port=args.port, log_level="warning")

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -70,21 +71,20 @@ def listed(endpoint: str, uri: str) -> list[str]:
     return sorted(found)
 
 
-def download(endpoint: str, uri: str, folder: Path) -> str:
-    """Fetch one object into a folder, keeping its path so that hive partition keys stay readable.
+def download(endpoint: str, uri: str, target: Path) -> str:
+    """Fetch one object.
 
     Args:
         endpoint: the Cloud Storage emulator's address.
         uri: the object.
-        folder: where the copy goes.
+        target: the copy's path.
 
     Returns:
-        The copy's path.
+        The copy's path as text.
 
     Raises:
         BigQueryError: notFound when the object is not there.
     """
-    target = folder / uri.removeprefix("gs://")
     target.parent.mkdir(parents=True, exist_ok=True)
     address = object_url(endpoint, uri, alt="media")
     request = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})  # noqa: S310
@@ -92,12 +92,21 @@ def download(endpoint: str, uri: str, folder: Path) -> str:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer, target.open("wb") as file:  # noqa: S310
             shutil.copyfileobj(answer, file, 1 << 20)
     except urllib.error.HTTPError as error:
-        if error.code == 404:
+        if error.code == HTTPStatus.NOT_FOUND:
             raise BigQueryError("notFound", f"Not found: URI {uri}") from error
         raise BigQueryError(
             "invalid", f"Cannot read {uri}: the storage answered HTTP {error.code}."
         ) from error
     return str(target)
+
+
+def copy_path(folder: Path, number: int, uri: str, config: Any) -> Path:
+    """Choose where an object's copy lies.
+
+    DuckDB takes every key=value folder for a column; BigQuery does so only for jobs with hive partitions.
+    """
+    name = uri.removeprefix("gs://")
+    return folder / name if config.hivePartitioningOptions else folder / str(number) / Path(name).name
 
 
 def with_downloads(run_load: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,15 +119,14 @@ def with_downloads(run_load: Callable[..., Any]) -> Callable[..., Any]:
             return run_load(cursor, config, upload)
         staging = settings.data_dir / "staging"
         staging.mkdir(parents=True, exist_ok=True)
+        objects = [found for uri in uris for found in (listed(endpoint, uri) if "*" in uri else [uri])]
+        objects = list(dict.fromkeys(objects))
         with tempfile.TemporaryDirectory(dir=staging) as folder, ThreadPoolExecutor(DOWNLOADS) as pool:
-            expanded = [found for uri in uris for found in (listed(endpoint, uri) if "*" in uri else [uri])]
-            copies = pool.map(
-                lambda uri: (uri, download(endpoint, uri, Path(folder))), dict.fromkeys(expanded)
-            )
-            local = dict(copies)
-            token = fetched.set(local)
+            targets = [copy_path(Path(folder), number, uri, config) for number, uri in enumerate(objects)]
+            copies = pool.map(lambda uri, target: download(endpoint, uri, target), objects, targets)
+            token = fetched.set(dict(zip(objects, copies, strict=True)))
             try:
-                return run_load(cursor, config.replace(sourceUris=list(local)), upload)
+                return run_load(cursor, config.replace(sourceUris=objects), upload)
             finally:
                 fetched.reset(token)
 

@@ -8,7 +8,6 @@ from typing import Any
 import duckdb
 from local_bigquery.engine import types
 from local_bigquery.engine.database import quote
-from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import load
 from local_bigquery.jobs.storage import literal
 
@@ -37,7 +36,7 @@ READABLE: dict[str, set[str]] = {
 SHORT = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "BIGDECIMAL": "BIGNUMERIC"}
 
 
-class Unfit(Exception):  # noqa: N818 - always turned into a BigQueryError that names the file
+class Unfit(ValueError):  # noqa: N818 - load jobs turn a ValueError into an error that names the object
     """A file's column does not fit the schema's field."""
 
 
@@ -166,11 +165,8 @@ def fitted_reader(reader: Callable[..., str]) -> Callable[..., str]:
             try:
                 fit_all(fields, columns, "", lists)
             except Unfit as problem:
-                raise BigQueryError(
-                    "invalid",
-                    "Error while reading data, error message: "
-                    "Provided schema is not compatible with the file. "
-                    f'{problem} in file "{path}"',
+                raise Unfit(
+                    f'Provided schema is not compatible with the file. {problem} in file "{path}"'
                 ) from None
         source = f"read_parquet({files}, union_by_name = true)"
         return f"(SELECT {', '.join(projections(fields, columns_of(cursor, source)))} FROM {source})"

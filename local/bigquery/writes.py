@@ -119,7 +119,7 @@ def declared_schema(run_load: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return run_load(cursor, config, upload)
         except Exception:
-            if created and not tables.load(*reference).numRows.strip("0"):
+            if created and int(tables.load(*reference).numRows) == 0:
                 tables.delete(*reference)
             raise
 
