@@ -70,4 +70,4 @@ def chain_stages(build: Build) -> None:
     for earlier, later in pairwise(groups):
         earlier >> later
     last = groups[-1].children
-    last["announce.record"] >> last["announce.emit"]  # type: ignore[operator]
+    last["announce.record"] >> last["announce.emit"]

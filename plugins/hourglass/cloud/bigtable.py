@@ -40,7 +40,9 @@ def instance(project: str, instance_id: str, gcp_conn_id: str = "google_cloud_de
     """The Bigtable instance of an Airflow connection; BIGTABLE_EMULATOR_HOST redirects it."""
     from airflow.providers.google.cloud.hooks.bigtable import BigtableHook
 
-    return BigtableHook(gcp_conn_id=gcp_conn_id)._get_client(project_id=project).instance(instance_id)
+    client = BigtableHook(gcp_conn_id=gcp_conn_id)._get_client(project_id=project)
+    found: Instance = client.instance(instance_id)
+    return found
 
 
 def ensure_family(bigtable: Instance, family: str) -> None:
@@ -149,8 +151,8 @@ class FeatureWriter:
             retrying(attempt)
         except RetryError:
             raise PushError(
-                f"{len(pending)} rows of family {self.family} were not written in {ATTEMPTS} attempts, the first "
-                f"{pending[0].row_key.decode()!r}; look at the instance's load, then clear this task"
+                f"{len(pending)} rows of family {self.family} were not written in {ATTEMPTS} attempts, the "
+                f"first {pending[0].row_key.decode()!r}; look at the instance's load, then clear this task"
             ) from None
 
     def _send(self, entries: list[Any]) -> list[Any]:

@@ -57,7 +57,11 @@ class BatchAsyncHook(DataprocAsyncHook):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The batches of one spec: `{prefix}-1`, `{prefix}-2`, …"""
+    """The batches of one spec: `{prefix}-1`, `{prefix}-2` and so on.
+
+    Args:
+        prefix: Source, partition and the spec's hash.
+    """
 
     prefix: str
 

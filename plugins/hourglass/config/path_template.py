@@ -27,8 +27,8 @@ def resolve(template: str, grain: Grain) -> str:
     missing = [token for token in needed if token not in present]
     if missing:
         raise ValueError(
-            f"path_template {template!r} cannot tell one {grain} from the next: it lacks {', '.join(missing)}; "
-            f"write hive, plain, or a path with {', '.join(needed)}"
+            f"path_template {template!r} cannot tell one {grain} from the next: it lacks {', '.join(missing)}"
+            f"; write hive, plain, or a path with {', '.join(needed)}"
         )
     if grain is Grain.DAY and "hh" in present:
         raise ValueError(f"path_template {template!r} has hh, but the schedule is daily; leave it out")

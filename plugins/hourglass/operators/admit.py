@@ -47,8 +47,8 @@ class AdmitOperator(ShortCircuitOperator):
         if wanted.start < first:
             raise ValueError(
                 explain(
-                    f"{wanted.key} is before this source's start_date {first:%Y-%m-%d}: Airflow would turn such "
-                    "a run green without running a task",
+                    f"{wanted.key} is before this source's start_date {first:%Y-%m-%d}: Airflow would turn "
+                    "such a run green without running a task",
                     where=f"include/sources/{self.source.id}.yaml, ingestion.start_date",
                     next_step="choose a later partition, or move start_date back",
                     heading="partition-before-start-date",

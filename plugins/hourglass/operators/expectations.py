@@ -88,9 +88,10 @@ class ValidateCandidateOperator(BaseOperator):
     def _message(self, critical: list[Finding], evaluated: int, candidate: bq.TableName, suite: Path) -> str:
         listed = "\n".join(f"    {finding}" for finding in critical)
         return explain(
-            f"{len(critical)} of {evaluated} expectations are critical and not met; nothing was published:\n{listed}",
+            f"{len(critical)} of {evaluated} expectations are critical and not met; nothing was published:\n"
+            + listed,
             where=f"candidate table {candidate}, suite include/expectations/{suite.name}",
-            next_step="look at the candidate's rows; fix the data or the suite, then clear `sense` and downstream",
+            next_step="look at the candidate; fix the data or the suite, then clear `sense` and downstream",
             heading="expectations-not-met",
             runbook=self.source.file.runbook,
         )

@@ -60,7 +60,7 @@ class RecordPartitionOperator(BaseOperator):
         return {k: v if isinstance(v, int | None) else str(v) for k, v in row.values().items()}
 
     def _row(self, context: Context, partition: Partition) -> LedgerRow:
-        ti = context["ti"]
+        ti: Any = context["ti"]
         tasks = ti.get_task_breadcrumbs(dag_id=self.dag_id, run_id=ti.run_id)
         state, failed_stage, timings = summarize(tasks)
         manifest = ti.xcom_pull(task_ids="sense.wait") or {}

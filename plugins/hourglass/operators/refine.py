@@ -6,7 +6,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.google.cloud.operators.dataproc import DataprocCreateBatchOperator
 from airflow.providers.google.cloud.triggers.dataproc import DataprocBatchTrigger
@@ -113,13 +113,13 @@ class RefineOperator(DataprocCreateBatchOperator):
         super().execute(context)
         return self._outcome(partition)
 
-    def defer(self, *, trigger: Any, **kwargs: Any) -> None:
+    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
         """Defer to a trigger that knows the endpoint."""
         if isinstance(trigger, DataprocBatchTrigger):
             trigger = BatchTrigger(**trigger.serialize()[1])
         super().defer(trigger=trigger, **kwargs)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Check the batch's state and read its outcome."""
         self.batch_id = event["batch_id"] if event else self.batch_id
         super().execute_complete(context, event)

@@ -62,7 +62,8 @@ def rule_to(rule: Completeness) -> dict[str, Any]:
 def rule_from(values: dict[str, Any]) -> Completeness:
     """The inverse of `rule_to`."""
     durations = ("close_after", "settle", "give_up_after")
-    return Completeness(**{k: timedelta(seconds=v) if k in durations else v for k, v in values.items()})
+    read: dict[str, Any] = {k: timedelta(seconds=v) if k in durations else v for k, v in values.items()}
+    return Completeness(**read)
 
 
 class PartitionTrigger(BaseTrigger):
@@ -74,7 +75,7 @@ class PartitionTrigger(BaseTrigger):
     """
 
     def __init__(self, where: dict[str, Any], poll_seconds: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.where = where
         self.poll_seconds = poll_seconds
 
@@ -170,7 +171,7 @@ class WaitForPartition(BaseOperator):
                 explain(
                     f"{where['source']} {where['partition']} is incomplete: {reason}",
                     where=place,
-                    next_step="find out why the producer did not deliver; when the files are there, clear this task",
+                    next_step="ask the producer; when the files are there, clear this task",
                     heading="partition-missing",
                     runbook=self.source.file.runbook,
                 )

@@ -48,8 +48,9 @@ def conservation_problems(counts: Counts, *, candidate_rows: int, quarantine_row
     accounted = counts.silver + counts.quarantined + counts.duplicates
     if counts.lines != accounted:
         problems.append(
-            f"{counts.lines} lines were read but {accounted} are accounted for ({counts.silver} silver + "
-            f"{counts.quarantined} quarantined + {counts.duplicates} duplicates): {counts.lines - accounted:+d}"
+            f"{counts.lines} lines were read but {accounted} are accounted for ({counts.silver} silver"
+            f" + {counts.quarantined} quarantined + {counts.duplicates} duplicates): "
+            f"{counts.lines - accounted:+d}"
         )
     if candidate_rows != counts.silver:
         problems.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from hourglass.config import Platform, Source
 
@@ -19,6 +20,6 @@ class Build:
     source: Source
     platform: Platform
 
-    def kwargs(self) -> dict[str, object]:
+    def kwargs(self) -> dict[str, Any]:
         """The two arguments that every operator of ours takes."""
         return {"source": self.source, "platform": self.platform}

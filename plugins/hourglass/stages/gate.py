@@ -70,7 +70,7 @@ def check_accounting(build: Build, context: Any) -> dict[str, int]:
                 f"conservation is broken for {build.source.id} {partition.key}; nothing was published:\n    "
                 + "\n    ".join(problems),
                 where=f"outcome file {refined['outcome']}",
-                next_step="clear `refine` and downstream; if it fails again, keep the outcome file and report it",
+                next_step="clear `refine` and downstream; if it fails again, keep the outcome and report it",
                 heading="conservation-broken",
                 runbook=build.source.file.runbook,
             )
