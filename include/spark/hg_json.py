@@ -1,0 +1,191 @@
+"""Looks at a single line with Python's own JSON reader: for the few lines that need more than Spark tells.
+
+No Spark here, so that it runs in an executor's Python worker and in a plain unit test alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from json.decoder import scanstring
+from typing import Any
+
+from hg_spec import Field
+
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]{0,2}\d\d:\d\d(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d(:?\d\d)?)?( UTC)?")
+INT64_MAX = 2**63 - 1
+
+
+def unknown_text(line: bytes, fields: tuple[Field, ...]) -> str | None:
+    """The fields of a JSON object that the schema does not name, as JSON text.
+
+    Values are cut out of the line, so numbers and strings keep their exact spelling. A field inside a record
+    stays inside it; in a repeated record each element keeps its place ({} for one without unknown fields).
+
+    Args:
+        line: one valid JSON object.
+        fields: the schema's fields.
+
+    Returns:
+        A JSON object's text, or None when the schema names every field.
+    """
+    text = line.decode("utf-8")
+    return _object(text, _skip(text, 0), fields)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """(key, start, end) of each member's value of the object that begins at `at`."""
+    at = _skip(text, at + 1)
+    while text[at] != "}":
+        key, at = scanstring(text, at + 1)
+        start = _skip(text, _skip(text, at) + 1)
+        end = _DECODER.raw_decode(text, start)[1]
+        yield key, start, end
+        at = _skip(text, end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+
+
+def _object(text: str, at: int, fields: tuple[Field, ...]) -> str | None:
+    known = {f.name: f for f in fields}
+    kept: dict[str, str] = {}
+    for key, start, end in _members(text, at):
+        kept.pop(key, None)  # the last of two equal keys counts, as in Spark
+        if key not in known:
+            kept[key] = text[start:end]
+        elif known[key].fields:
+            inner = _value(text, start, known[key].fields)
+            if inner is not None:
+                kept[key] = inner
+    if not kept:
+        return None
+    return (
+        "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{value}" for key, value in kept.items()) + "}"
+    )
+
+
+def _value(text: str, at: int, fields: tuple[Field, ...]) -> str | None:
+    if text[at] == "{":
+        return _object(text, at, fields)
+    if text[at] != "[":
+        return None
+    items = [_value(text, start, fields) for start in _elements(text, at)]
+    if all(item is None for item in items):
+        return None
+    return "[" + ",".join(item or "{}" for item in items) + "]"
+
+
+def _elements(text: str, at: int) -> Iterator[int]:
+    at = _skip(text, at + 1)
+    while text[at] != "]":
+        yield at
+        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+
+
+def offending_field(line: bytes, fields: tuple[Field, ...]) -> str | None:
+    """The dotted path of the first field, in the schema's order, whose JSON value does not fit its type.
+
+    Args:
+        line: a line that is one JSON value.
+        fields: the schema's fields.
+
+    Returns:
+        The path, or None when the line is no object or no field is to blame.
+    """
+    try:
+        row = json.loads(line.decode("utf-8"), parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+    return _offender(row, fields, "") if isinstance(row, dict) else None
+
+
+def _offender(row: dict[str, Any], fields: tuple[Field, ...], path: str) -> str | None:
+    for field in fields:
+        value, name = row.get(field.name), path + field.name
+        if value is None:
+            continue
+        if field.repeated and not isinstance(value, list):
+            return name
+        for item in value if field.repeated else [value]:
+            wrong = None if item is None else _wrong(item, field, name)
+            if wrong:
+                return wrong
+    return None
+
+
+def _wrong(value: Any, field: Field, name: str) -> str | None:
+    if field.fields:
+        return _offender(value, field.fields, name + ".") if isinstance(value, dict) else name
+    check = _CHECKS.get(field.type)
+    return name if check and not check(value) else None
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -INT64_MAX - 1 <= value <= INT64_MAX
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _is_float(value: Any) -> bool:
+    return _is_number(value) and abs(value) < Decimal("1.797693134862315808e308")
+
+
+def _is_numeric(value: Any) -> bool:
+    if isinstance(value, str):
+        try:
+            value = Decimal(value)
+        except ArithmeticError:
+            return False
+    return _is_number(value) and abs(value) < Decimal("1e29")
+
+
+def _is_timestamp(value: Any) -> bool:
+    if _is_int(value):
+        return True
+    return isinstance(value, str) and bool(_TIMESTAMP.fullmatch(value)) and _is_date(value[:10])
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return len(value) == 10
+
+
+def _is_bytes(value: Any) -> bool:
+    try:
+        b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
+_CHECKS = {
+    "STRING": lambda value: not isinstance(value, dict | list),
+    "INT64": _is_int,
+    "INTEGER": _is_int,
+    "FLOAT64": _is_float,
+    "FLOAT": _is_float,
+    "BOOL": lambda value: isinstance(value, bool),
+    "BOOLEAN": lambda value: isinstance(value, bool),
+    "NUMERIC": _is_numeric,
+    "TIMESTAMP": _is_timestamp,
+    "DATE": _is_date,
+    "BYTES": _is_bytes,
+}
