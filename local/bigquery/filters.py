@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import sqlglot
+from local_bigquery.api import tables as api_tables
 from local_bigquery.catalog import metadata, names, tables
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs import merge
+from local_bigquery.jobs import merge, query
 from local_bigquery.models import Table
 from local_bigquery.sql.dialect import BigQueryDialect
 from local_bigquery.sql.rules import tables as rules
@@ -20,6 +22,8 @@ from local.bigquery.partitions import Reference
 REFUSAL = "Cannot query over table"
 filtered_merge: ContextVar[Reference | None] = ContextVar("filtered_merge", default=None)
 """The target of the MERGE being run, when its own clauses filter the partitions."""
+defining_view: ContextVar[bool] = ContextVar("defining_view", default=False)
+"""Whether the statement being read defines a view, which needs no filter before it is queried."""
 
 
 def partition_columns(table: Table) -> set[str]:
@@ -86,9 +90,34 @@ def check_view(tree: exp.Expression, reference: Reference) -> None:
             raise refusal(base, columns)
 
 
-def is_view_definition(tree: exp.Expression) -> bool:
-    """Tell whether a statement defines a view, which needs no filter before it is read."""
-    return isinstance(tree, exp.Create) and tree.args.get("kind") == "VIEW"
+@contextlib.contextmanager
+def view_definition(defines: bool) -> Iterator[None]:
+    """Ask for no filter inside the block when it reads a view's definition."""
+    token = defining_view.set(defines or defining_view.get())
+    try:
+        yield
+    finally:
+        defining_view.reset(token)
+
+
+def defining_statement(run_statement: Callable[..., Any]) -> Callable[..., Any]:
+    """Read the query of CREATE VIEW and CREATE MATERIALIZED VIEW without asking for a filter."""
+
+    def run(cursor: Any, tree: exp.Expression, *args: Any) -> Any:
+        with view_definition(isinstance(tree, exp.Create) and tree.args.get("kind") == "VIEW"):
+            return run_statement(cursor, tree, *args)
+
+    return run
+
+
+def defining_resource(translate_view: Callable[..., str]) -> Callable[..., str]:
+    """Read the query of a view made by tables.insert without asking for a filter."""
+
+    def run(*args: Any) -> str:
+        with view_definition(True):
+            return translate_view(*args)
+
+    return run
 
 
 def filter_check(check: Callable[..., None]) -> Callable[..., None]:
@@ -105,9 +134,7 @@ def filter_check(check: Callable[..., None]) -> Callable[..., None]:
         except BigQueryError as error:
             columns = required_columns(reference)
             allowed = (
-                is_view_definition(tree)
-                or filtered_merge.get() == reference
-                or mentions(filters(tree), columns)
+                defining_view.get() or filtered_merge.get() == reference or mentions(filters(tree), columns)
             )
             if not error.message.startswith(REFUSAL) or not allowed:
                 raise
@@ -115,7 +142,7 @@ def filter_check(check: Callable[..., None]) -> Callable[..., None]:
             columns = required_columns(reference)
             if columns and not mentions(filters(tree), columns):
                 raise refusal(reference, columns)
-        if not is_target and not is_view_definition(tree):
+        if not is_target and not defining_view.get():
             check_view(tree, reference)
 
     return run
@@ -142,3 +169,5 @@ def apply() -> None:
     """Install the filter rules."""
     rules._check = filter_check(rules._check)
     merge.run = filtering_merge(merge.run)
+    query._run = defining_statement(query._run)
+    query.translate_view = api_tables.translate_view = defining_resource(query.translate_view)

@@ -9,6 +9,7 @@ from local.bigquery import (
     decorators,
     extensions,
     filters,
+    fingerprint,
     information,
     loads,
     parquet,
@@ -20,6 +21,7 @@ from local.bigquery import (
 
 MODULES = (
     extensions,
+    fingerprint,
     concurrency,
     tables,
     decorators,

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from local_bigquery.catalog import metadata, tables
+from local_bigquery.catalog import metadata, names, tables
 from local_bigquery.engine import database, results, types
-from local_bigquery.errors import BigQueryError
+from local_bigquery.errors import BigQueryError, already_exists
 from local_bigquery.jobs import load, runner
 from local_bigquery.models import Table
 
@@ -55,8 +55,8 @@ def has_columns(cursor: Any, query: str, params: Any, reference: Reference) -> b
         ]
 
 
-def truncating_write(write: Callable[..., bool]) -> Callable[..., bool]:
-    """Replace the rows of a table of the same schema, so that REQUIRED columns stay REQUIRED."""
+def replacing_write(write: Callable[..., bool]) -> Callable[..., bool]:
+    """Replace the rows of a table with the same columns, so that REQUIRED columns stay REQUIRED."""
 
     def run(
         cursor: Any,
@@ -68,16 +68,16 @@ def truncating_write(write: Callable[..., bool]) -> Callable[..., bool]:
         prefix: str = "Invalid schema update. ",
         isolated: bool = False,
     ) -> bool:
-        truncates = (config.writeDisposition or default) == "WRITE_TRUNCATE" and reference[
-            1
-        ] != tables.RESULTS
+        disposition = config.writeDisposition or default
+        replaces = disposition != "WRITE_APPEND" and reference[1] != tables.RESULTS
         with database.writing(*reference):
-            if not (
-                truncates and database.objects(*reference) and has_columns(cursor, query, params, reference)
-            ):
+            fits = replaces and database.objects(*reference) and has_columns(cursor, query, params, reference)
+            if not fits:
                 return write(cursor, query, params, reference, config, default, prefix, isolated)
+            changes = tables.layout(cursor.sql(query, params=params).columns, config, disposition)
             name = tables.name(*reference)
-            changes = tables.layout(cursor.sql(query, params=params).columns, config, "WRITE_TRUNCATE")
+            if disposition == "WRITE_EMPTY" and database.fetch(f"SELECT 1 FROM {name} LIMIT 1"):
+                raise already_exists("Table", names.label(*reference))
             with (
                 database.cursor() if isolated else contextlib.nullcontext(cursor) as writer,
                 transaction(writer),
@@ -128,5 +128,5 @@ def declared_schema(run_load: Callable[..., Any]) -> Callable[..., Any]:
 
 def apply() -> None:
     """Install the write repairs."""
-    tables.write = same_partitioning(truncating_write(tables.write))
+    tables.write = same_partitioning(replacing_write(tables.write))
     load.run = runner.HANDLERS["load"] = declared_schema(load.run)
