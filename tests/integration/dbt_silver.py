@@ -20,7 +20,9 @@ Row = dict[str, Any]
 _TABLE = """
 CREATE OR REPLACE TABLE silver.github (
   id STRING NOT NULL, type STRING,
-  actor STRUCT<id INT64, login STRING, display_login STRING, gravatar_id STRING, url STRING, avatar_url STRING>,
+  actor STRUCT<
+    id INT64, login STRING, display_login STRING, gravatar_id STRING, url STRING, avatar_url STRING
+  >,
   repo STRUCT<id INT64, name STRING, url STRING>,
   payload STRING, public BOOL, created_at TIMESTAMP,
   org STRUCT<id INT64, login STRING, gravatar_id STRING, url STRING, avatar_url STRING>,

@@ -2,7 +2,7 @@
 {% macro surrogate_key(columns) %}
     {%- set parts = [] -%}
     {%- for column in columns -%}
-        {%- do parts.append("ifnull(cast(" ~ column ~ " as string), '_null_')") -%}
+        {%- do parts.append("coalesce(cast(" ~ column ~ " as string), '_null_')") -%}
     {%- endfor -%}
     farm_fingerprint(concat({{ parts | join(", '|', ") }}))
 {% endmacro %}

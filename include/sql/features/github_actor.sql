@@ -8,11 +8,11 @@ SELECT
     COUNTIF(event_type = 'PullRequestEvent' AND action = 'opened') AS pull_requests_opened,
     COUNTIF(event_type = 'WatchEvent') AS stars,
     COUNT(DISTINCT repo_id) AS repos,
-    IFNULL(SUM(push_distinct_size), 0) AS commits,
+    COALESCE(SUM(push_distinct_size), 0) AS commits,
     MIN(event_at) AS first_event_at,
     MAX(event_at) AS last_event_at,
-    LOGICAL_OR(IFNULL(is_bot, FALSE)) AS is_bot
-FROM `{{ project }}.gold.fct_github_events`
+    LOGICAL_OR(COALESCE(is_bot, FALSE)) AS is_bot
+FROM gold.fct_github_events
 WHERE
     event_date IN UNNEST(@event_dates)
     AND landing_hour = @landing_hour

@@ -28,5 +28,5 @@ select
     counted.total as counted_total
 from summed
 full join counted using (event_date)
-where ifnull(summed.total, 0) != ifnull(counted.total, 0)
+where coalesce(summed.total, 0) != coalesce(counted.total, 0)
 {% endtest %}

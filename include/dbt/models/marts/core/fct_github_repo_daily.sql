@@ -28,7 +28,7 @@ select
     countif(event_type = 'PushEvent') as pushes,
     countif(event_type = 'PullRequestEvent' and action = 'opened') as pull_requests_opened,
     countif(event_type = 'WatchEvent') as stars,
-    ifnull(sum(push_distinct_size), 0) as commits,
+    coalesce(sum(push_distinct_size), 0) as commits,
     count(distinct actor_id) as actors,
     countif(is_bot) as bot_events,
     min(event_at) as first_event_at,

@@ -1,0 +1,139 @@
+"""The dbt project as dbt parses it: no warehouse, no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_socket
+import yaml
+from dbt.cli.main import dbtRunner
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "include/dbt"
+Node = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The arguments of a dbt command, after one parse without sockets or credentials."""
+    folder = str(tmp_path_factory.mktemp("dbt"))
+    arguments = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    arguments += ["--target-path", folder, "--log-path", folder, "--quiet"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOURGLASS_PROJECT", "hourglass-parse")
+        patch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+        pytest_socket.disable_socket(allow_unix_socket=True)
+        try:
+            parsed = dbtRunner().invoke(["parse", "--warn-error", "--no-partial-parse", *arguments])
+            assert parsed.success, parsed.exception
+            yield arguments
+        finally:
+            pytest_socket.enable_socket()
+
+
+@pytest.fixture(scope="module")
+def manifest(target: list[str]) -> dict[str, Any]:
+    folder = Path(target[target.index("--target-path") + 1])
+    loaded: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def models(manifest: dict[str, Any]) -> dict[str, Node]:
+    return {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
+
+
+@pytest.fixture(scope="module")
+def tests_of(manifest: dict[str, Any]) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = {}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test":
+            found.setdefault(node["attached_node"], []).append(node)
+    return found
+
+
+def test_every_model_says_what_it_is_and_whose(
+    models: dict[str, Node], tests_of: dict[str, list[Node]]
+) -> None:
+    for name, model in models.items():
+        assert model["contract"]["enforced"], name
+        assert len(model["description"]) > 40, name
+        assert model["config"]["meta"].get("owner"), name
+        assert model["config"]["meta"].get("grain"), name
+        assert model["config"]["labels"].get("managed_by") == "hourglass", name
+        assert model["config"]["labels"].get("table_type"), name
+        assert tests_of.get(model["unique_id"]), name
+
+
+def test_every_column_is_described_and_typed(models: dict[str, Node]) -> None:
+    bare = [
+        f"{name}.{column['name']}"
+        for name, model in models.items()
+        for column in model["columns"].values()
+        if not column["description"] or not column["data_type"]
+    ]
+    assert bare == []
+
+
+def test_tables_are_partitioned_by_event_date_and_expire(models: dict[str, Node]) -> None:
+    tables = {n: m["config"] for n, m in models.items() if m["config"]["materialized"] != "view"}
+    assert {"fct_github_events", "fct_github_repo_daily"} <= set(tables)
+    for name, config in tables.items():
+        assert config["incremental_strategy"] == "insert_overwrite", name
+        assert config["partition_by"]["field"] == "event_date", name
+        assert config["require_partition_filter"] is True, name
+        assert config["partition_expiration_days"] == 400, name
+        assert 1 <= len(config["cluster_by"]) <= 4, name
+
+
+def test_every_test_reads_the_dates_at_hand_and_has_an_owner(tests_of: dict[str, list[Node]]) -> None:
+    for tests in tests_of.values():
+        for test in tests:
+            assert "__event_dates__" in (test["config"]["where"] or ""), test["name"]
+            assert test["config"]["meta"].get("owner"), test["name"]
+
+
+def test_datasets_are_named_as_written(models: dict[str, Node]) -> None:
+    assert {m["schema"] for m in models.values()} == {"staging", "gold"}
+
+
+def test_every_source_selects_at_least_one_model(target: list[str], models: dict[str, Node]) -> None:
+    sources = [
+        yaml.safe_load(p.read_text("utf-8"))["source_id"] for p in (ROOT / "include/sources").glob("*.yaml")
+    ]
+    with_models = [s for s in sources if (PROJECT / "models/staging" / s).is_dir()]
+    assert "github" in with_models
+    for source in with_models:
+        listed = dbtRunner().invoke(
+            ["list", "--select", f"tag:{source}", "--resource-type", "model", *target]
+        )
+        names = {str(line).rsplit(".", 1)[-1] for line in listed.result}
+        assert names, f"tag:{source} selects nothing, and Cosmos would call that a success"
+        assert names <= set(models)
+
+
+def test_tables_written_by_a_selection_read_nothing_outside_it(models: dict[str, Node]) -> None:
+    """A source's DAG builds only its own tag: what these read must be silver or built by the same run."""
+    github = {m["unique_id"]: m for m in models.values() if "github" in m["tags"]}
+    assert {m["name"] for m in github.values()} == {
+        "stg_github__events",
+        "fct_github_events",
+        "fct_github_repo_daily",
+    }
+    for model in github.values():
+        for parent in model["depends_on"]["nodes"]:
+            assert parent in github or parent.startswith("source."), f"{model['name']} reads {parent}"
+
+
+@pytest.mark.parametrize(("target_name", "most_bytes"), [("prod", 1_000_000_000), ("dev", 100_000_000)])
+def test_the_profile_bounds_cost_and_time(target_name: str, most_bytes: int) -> None:
+    profile = yaml.safe_load((PROJECT / "profiles.yml").read_text("utf-8"))["hourglass"]["outputs"][
+        target_name
+    ]
+    assert profile["method"] == "oauth"
+    assert profile["maximum_bytes_billed"] == most_bytes
+    assert (profile["job_execution_timeout_seconds"], profile["job_retries"]) == (300, 1)
