@@ -52,11 +52,15 @@ def transform(build: Build) -> TaskGroup:
             select=[selector(build.source.id)],
             test_behavior=TestBehavior.BUILD,
             dbt_deps=False,
+            # Hourglass announces the partition itself; Cosmos's asset names are not valid in Airflow 3.
+            emit_datasets=False,
         ),
         operator_args={
             "env": {"HOURGLASS_EVENT_DATES": EVENT_DATES},
             "append_env": True,
             "install_deps": False,
+            # A test that spans two models runs with the later one, when both are there.
+            "indirect_selection": "buildable",
             "retries": 2,
         },
     )
