@@ -20,7 +20,6 @@ CREATE TABLE IF NOT EXISTS ops.partition_ledger (
     quarantined INT64 OPTIONS (description = 'Lines refused, kept in the quarantine with their reason.'),
     duplicates INT64 OPTIONS (description = 'Repeats within the partition. lines = silver + quarantined + duplicates.'),
     published_rows INT64 OPTIONS (description = 'Rows of the published table in this partition.'),
-    view_rows INT64 OPTIONS (description = 'Rows of the materialized views for the event dates of this partition.'),
     feature_rows INT64 OPTIONS (description = 'Entities pushed to Bigtable.'),
     event_dates ARRAY<DATE> OPTIONS (description = 'Event dates found in the partition, in order.'),
     timings STRING OPTIONS (description = 'JSON object: seconds by stage.'),

@@ -1,5 +1,6 @@
 -- Feature set github_actor: what each actor did in the events that landed in one partition.
--- Parameters: @landing_hour TIMESTAMP, the partition's start; @event_dates ARRAY<DATE>, the event dates in it.
+-- Parameter: @landing_hour TIMESTAMP, the partition's start. It reads the partition's own rows and not the fact table,
+-- where a repeat that landed in another hour can move a row away: features must not depend on the order of runs.
 -- The first column is the entity, the others are its features; no row depends on another's order.
 SELECT
     actor_login AS entity,
@@ -12,10 +13,9 @@ SELECT
     MIN(event_at) AS first_event_at,
     MAX(event_at) AS last_event_at,
     LOGICAL_OR(COALESCE(is_bot, FALSE)) AS is_bot
-FROM gold.fct_github_events
+FROM staging.stg_github__events
 WHERE
-    event_date IN UNNEST(@event_dates)
-    AND landing_hour = @landing_hour
+    landing_hour = @landing_hour
     AND actor_login IS NOT NULL
 GROUP BY actor_login
 ORDER BY entity

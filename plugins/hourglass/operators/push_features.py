@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -14,8 +13,6 @@ from hourglass.partition.features import PushRecord
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
 
     from hourglass.config import Platform, Source
@@ -32,12 +29,9 @@ class PushFeaturesOperator(BaseOperator):
         source: The DAG's source.
         platform: The deployment's names.
         feature_set: The name of include/sql/features/{name}.sql, also the column family.
-        event_dates: The event dates present in the partition, comma-separated (templated).
         gcp_conn_id: The Airflow connection.
         kwargs: Passed to the operator's base class.
     """
-
-    template_fields: Sequence[str] = ("event_dates",)
 
     def __init__(
         self,
@@ -45,7 +39,6 @@ class PushFeaturesOperator(BaseOperator):
         source: Source,
         platform: Platform,
         feature_set: str,
-        event_dates: str,
         gcp_conn_id: str = "google_cloud_default",
         **kwargs: Any,
     ) -> None:
@@ -53,7 +46,6 @@ class PushFeaturesOperator(BaseOperator):
         self.source = source
         self.platform = platform
         self.feature_set = feature_set
-        self.event_dates = event_dates
         self.gcp_conn_id = gcp_conn_id
 
     def execute(self, context: Context) -> int:
@@ -83,16 +75,11 @@ class PushFeaturesOperator(BaseOperator):
         return pushed
 
     def _query(self, partition: Partition) -> Iterator[Mapping[str, Any]]:
-        from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
+        from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
-        dates = [date.fromisoformat(d) for d in self.event_dates.split(",") if d]
-        if not dates:
-            return
         path = self.platform.include / "sql" / "features" / f"{self.feature_set}.sql"
-        parameters = [
-            ScalarQueryParameter("landing_hour", "TIMESTAMP", partition.start),
-            ArrayQueryParameter("event_dates", "DATE", dates),
-        ]
+        # Of this partition's rows alone, so that the order in which hours run never shows in the features.
+        parameters = [ScalarQueryParameter("landing_hour", "TIMESTAMP", partition.start)]
         config = QueryJobConfig(
             query_parameters=parameters,
             labels={**bq.LABELS, "source": self.source.id, "stage": "serve"},

@@ -7,7 +7,7 @@ from airflow.sdk import TaskGroup
 
 from hourglass.operators.candidate import job_labels
 from hourglass.operators.push_features import PushFeaturesOperator
-from hourglass.stages.build import EVENT_DATES, Build
+from hourglass.stages.build import Build
 
 
 def serve(build: Build) -> TaskGroup:
@@ -24,7 +24,6 @@ def serve(build: Build) -> TaskGroup:
             PushFeaturesOperator(
                 task_id=f"push_{feature_set}",
                 feature_set=feature_set,
-                event_dates=EVENT_DATES,
                 **build.kwargs(),
             )
     return group

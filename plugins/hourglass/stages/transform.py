@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -40,7 +41,9 @@ def transform(build: Build) -> TaskGroup:
             partial_parse=True,
         ),
         profile_config=ProfileConfig(
-            profile_name="hourglass", target_name="prod", profiles_yml_filepath=project / "profiles.yml"
+            profile_name="hourglass",
+            target_name=os.environ.get("HOURGLASS_DBT_TARGET", "prod"),
+            profiles_yml_filepath=project / "profiles.yml",
         ),
         execution_config=ExecutionConfig(
             execution_mode=ExecutionMode.LOCAL,

@@ -1,0 +1,177 @@
+"""Two real hours, end to end, and one screen that shows what became of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local.demo_screen import show
+from local.landing import land
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "github"
+HOURS = ("2021-07-21T06", "2021-07-21T07")
+STAGES = ("sense", "refine", "gate", "publish", "transform", "serve", "announce")
+_STEP = re.compile(r"^(\S+Z) .*\[DAG TEST\] (starting|end task) task_id=(\w+)\.")
+
+
+@dataclass
+class Run:
+    """One partition's run.
+
+    Args:
+        partition: The partition's key.
+        seconds: Wall time of each stage, from its first task's start to its last one's end.
+        total: Wall time of the whole command.
+    """
+
+    partition: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    total: float = 0.0
+
+
+def main() -> int:
+    """Land, run, show; exit code 1 when an hour fails."""
+    console = Console(highlight=False)
+    sys.path.insert(0, str(ROOT / "plugins"))
+    runs = []
+    for hour in HOURS:
+        _land_once(hour)
+        run = _run(console, hour)
+        if run is None:
+            return 1
+        runs.append(run)
+    partitions = [_numbers(run) for run in runs]
+    (ROOT / ".local" / "demo.json").write_text(json.dumps({"partitions": partitions}, indent=2) + "\n")
+    show(console, partitions, _one_entity(HOURS[-1]))
+    return 0
+
+
+def _land_once(hour: str) -> None:
+    """Put the hour's sample where the source lands, unless the very same bytes are there already."""
+    import base64
+    import hashlib
+
+    from google.cloud import storage
+
+    from hourglass.config import load_source
+    from hourglass.partition import Partition
+
+    bucket, prefix = load_source(SOURCE).prefix(Partition.parse(hour))
+    folder = ROOT / "include" / "samples" / prefix
+    there = {b.name: b.md5_hash for b in storage.Client().list_blobs(bucket, prefix=prefix)}
+    for file in sorted(folder.glob("*.json.gz")):
+        md5 = base64.b64encode(hashlib.md5(file.read_bytes(), usedforsecurity=False).digest()).decode()
+        if there.get(f"{prefix}{file.name}") != md5:
+            land(SOURCE, hour, [file], ROOT / "include")
+
+
+def _run(console: Console, hour: str) -> Run | None:
+    """Run one hour with `airflow dags test`, showing each stage as it goes."""
+    log = Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log"
+    moment = f"{hour}:00:00"
+    console.print(f"[bold]airflow dags test {SOURCE} {moment}[/]  [dim]log: {log}[/]")
+    started = time.monotonic()
+    command = ["airflow", "dags", "test", SOURCE, moment]
+    run = Run(hour)
+    with (
+        log.open("w") as out,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+        console.status("starting Airflow") as status,
+    ):
+        assert process.stdout is not None  # noqa: S101 (for the type checker)
+        times: dict[str, list[datetime]] = {}
+        for line in _teed(process.stdout, out):
+            if step := _STEP.match(line):
+                stage = step[3]
+                times.setdefault(stage, []).append(datetime.fromisoformat(step[1]))
+                status.update(f"{hour}: {stage}, {time.monotonic() - started:.0f} s")
+    run.total = time.monotonic() - started
+    run.seconds = {s: round((max(t) - min(t)).total_seconds(), 2) for s, t in times.items()}
+    if process.returncode:
+        console.print(f"[red]{hour} failed[/]; the log's last lines ({log}):")
+        console.print("".join(log.read_text().splitlines(keepends=True)[-25:]), markup=False)
+        console.print("Read the message above, correct what it names, and run `make demo` again.")
+        return None
+    console.print(f"  done in {run.total:.0f} s")
+    return run
+
+
+def _teed(lines: Any, out: Any) -> Iterator[str]:
+    for line in lines:
+        out.write(line)
+        yield line
+
+
+def _numbers(run: Run) -> dict[str, Any]:
+    """What the warehouse, the ledger and Bigtable say of one hour."""
+    row = _query(
+        "SELECT * FROM ops.partition_ledger WHERE source = @source AND landing_hour = @hour "
+        "ORDER BY recorded_at DESC LIMIT 1",
+        run.partition,
+    )[0]
+    counted = {
+        "published_rows": "SELECT COUNT(*) AS n FROM silver.github WHERE landing_hour = @hour",
+        "quarantine_rows": "SELECT COUNT(*) AS n FROM quarantine.github WHERE landing_hour = @hour",
+        "view_rows": "SELECT COUNT(*) AS n FROM gold.mv_github_hourly_events WHERE landing_hour = @hour",
+    }
+    return {
+        "source": SOURCE,
+        "partition": run.partition,
+        "state": row["state"],
+        **{k: row[k] for k in ("objects", "bytes", "lines", "silver", "quarantined", "duplicates")},
+        **{name: _query(sql, run.partition)[0]["n"] for name, sql in counted.items()},
+        "feature_rows": row["feature_rows"],
+        "dbt": _dbt_results(run.partition),
+        "seconds": {stage: run.seconds.get(stage, 0.0) for stage in STAGES},
+        "total_seconds": round(run.total, 1),
+    }
+
+
+def _query(sql: str, hour: str) -> list[dict[str, Any]]:
+    from google.cloud import bigquery
+
+    from hourglass.partition import Partition
+
+    parameters = [
+        bigquery.ScalarQueryParameter("source", "STRING", SOURCE),
+        bigquery.ScalarQueryParameter("hour", "TIMESTAMP", Partition.parse(hour).start),
+    ]
+    client = bigquery.Client(location=os.environ["HOURGLASS_LOCATION"])
+    config = bigquery.QueryJobConfig(query_parameters=parameters)
+    return [dict(row.items()) for row in client.query(sql, job_config=config).result()]
+
+
+def _dbt_results(hour: str) -> dict[str, int]:
+    """Models and tests that dbt ran, as its own summary lines in the log count them."""
+    text = (Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log").read_text()
+    models = len(re.findall(r"OK created sql \w+ model", text))
+    return {"models": models, "tests": len(re.findall(r"\d+ of \d+ PASS ", text))}
+
+
+def _one_entity(hour: str) -> tuple[str, dict[str, Any]]:
+    """The busiest actor of an hour and its features as Bigtable serves them."""
+    from hourglass.cloud import bigtable
+
+    busiest = _query(
+        "SELECT actor.login AS entity FROM silver.github WHERE landing_hour = @hour "
+        "GROUP BY entity ORDER BY COUNT(*) DESC, entity LIMIT 1",
+        hour,
+    )[0]["entity"]
+    found = bigtable.instance(os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_BIGTABLE_INSTANCE"])
+    return busiest, bigtable.read_features(found, "github_actor", busiest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
