@@ -159,6 +159,7 @@ class Cloud:
         text = as_shell(exports(self.layout, self._ports), self.layout)
         file = self.layout.cloud / "env"
         if not file.exists() or file.read_text() != text:
+            file.touch(mode=0o600)  # Airflow's secrets are in it
             file.write_text(text)
         write_key(self.layout.credentials, f"http://{HOST}:{self._ports['credentials']}/token", PROJECT)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 import shlex
 from collections.abc import Mapping
 
@@ -34,6 +36,7 @@ def exports(layout: Layout, ports: Ports) -> dict[str, str]:
         "HOURGLASS_LAKE_BUCKET": "hourglass-lake",
         "HOURGLASS_BIGTABLE_INSTANCE": "hourglass",
         **_airflow(layout, ports),
+        **_secrets(layout),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         "GX_ANALYTICS_ENABLED": "False",
         # Otherwise gcsfs first tries an API that no emulator has, for a minute.
@@ -79,6 +82,22 @@ def _airflow(layout: Layout, ports: Ports) -> dict[str, str]:
         "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(google),
         "AIRFLOW_CONN_HOURGLASS_ALERTS": json.dumps(alerts),
     }
+
+
+def _secrets(layout: Layout) -> dict[str, str]:
+    """What all components of Airflow must share; left to itself each one would make up its own."""
+    file = layout.run / "airflow-secrets.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        made = {
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
+            "AIRFLOW__CORE__FERNET_KEY": fernet,
+        }
+        file.write_text(json.dumps(made))
+    kept: dict[str, str] = json.loads(file.read_text())
+    return kept
 
 
 def within(
