@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import signal
 import socket
 import subprocess
@@ -33,6 +34,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for(port: int) -> None:
+    """Wait until somebody listens on a port, 60 s at most."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody listened on port {port} within 60 s")
+
+
+class Storage:
+    """A Cloud Storage of these tests' own, announced by STORAGE_EMULATOR_HOST."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        binary = REPO / ".local/bin/fake-gcs"
+        self.process = subprocess.Popen([binary, "-address", f"127.0.0.1:{port}", "-root", folder])
+        wait_for(port)
+        os.environ["STORAGE_EMULATOR_HOST"] = f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        del os.environ["STORAGE_EMULATOR_HOST"]
+        self.process.terminate()
+        self.process.wait()
+
+
 class Server:
     """A launcher of this test's own, which may be killed."""
 
@@ -43,13 +71,7 @@ class Server:
     def start(self) -> None:
         command = [PYTHON, REPO / "local/bigquery/launcher.py", "--port", str(self.port)]
         self.process = subprocess.Popen([*command, "--data-dir", self.folder / "data"])
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
-        raise TimeoutError(f"the launcher did not listen on port {self.port} within 60 s")
+        wait_for(self.port)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

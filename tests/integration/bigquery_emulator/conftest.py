@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bigquery_shell import PROJECT, Server
+from bigquery_shell import PROJECT, Server, Storage
 from google.cloud import bigquery as bq
 
 
@@ -23,9 +23,14 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     try:
         yield request.getfixturevalue("bigquery_client")
     except pytest.FixtureLookupError:
+        storage = None
+        if "STORAGE_EMULATOR_HOST" not in os.environ:
+            storage = Storage(tmp_path_factory.mktemp("storage"))
         server = Server(tmp_path_factory.mktemp("bigquery"))
         yield server.client()
         server.kill()
+        if storage:
+            storage.stop()
 
 
 @pytest.fixture
@@ -51,9 +56,7 @@ def rows(client: bq.Client) -> Callable[..., list[tuple[object, ...]]]:
 @pytest.fixture
 def put(client: bq.Client) -> Callable[[str, dict[str, pa.Array]], str]:
     """Write a Parquet object and return its URI."""
-    endpoint = os.environ.get("STORAGE_EMULATOR_HOST")
-    if not endpoint:
-        pytest.skip("no Cloud Storage: STORAGE_EMULATOR_HOST is not set")
+    endpoint = os.environ["STORAGE_EMULATOR_HOST"]
 
     def post(path: str, body: bytes, kind: str) -> None:
         request = urllib.request.Request(f"{endpoint}{path}", body, {"Content-Type": kind}, method="POST")
