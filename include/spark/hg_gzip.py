@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 STEP = 65536  # bytes fed to the decompressor at a time
 GZIP = 31  # zlib's window bits for one gzip member with header and checksum
@@ -14,7 +14,7 @@ class Damaged(Exception):  # noqa: N818 (a finding, not a failure of this progra
     """The rest of the stream cannot be read."""
 
 
-def inflated(data: bytes) -> Iterator[bytes]:
+def inflated(data: bytes) -> Generator[bytes, None, bool]:
     """Decompress every member of a gzip object.
 
     Args:
@@ -23,27 +23,37 @@ def inflated(data: bytes) -> Iterator[bytes]:
     Yields:
         Pieces of the decompressed text, up to the last byte that can be had.
 
+    Returns:
+        Whether padding follows the last member.
+
     Raises:
         Damaged: after the last readable piece, when the object is truncated, has a wrong checksum, or goes on
             with something that is not gzip.
     """
-    rest = data
-    while rest.strip(b"\0"):
-        member = zlib.decompressobj(GZIP)
-        position = 0
-        while not member.eof:
-            piece = rest[position : position + STEP]
-            if not piece:
-                raise Damaged("the object ends in the middle of the compressed data")
-            position += len(piece)
-            before = member.copy()
-            try:
-                text = member.decompress(piece)
-            except zlib.error as error:
-                yield from _last_bytes(before, piece)
-                raise Damaged(str(error)) from error
-            yield text
-        rest = member.unused_data + rest[position:]
+    position = 0
+    while position < len(data):
+        if data[position] == 0 and position and not data[position:].strip(b"\0"):
+            return True
+        position = yield from _member(data, position)
+    return False
+
+
+def _member(data: bytes, position: int) -> Generator[bytes, None, int]:
+    """Decompress one member and return where it ends."""
+    member = zlib.decompressobj(GZIP)
+    while not member.eof:
+        piece = data[position : position + STEP]
+        if not piece:
+            raise Damaged("the object ends in the middle of the compressed data")
+        position += len(piece)
+        before = member.copy()
+        try:
+            text = member.decompress(piece)
+        except zlib.error as error:
+            yield from _last_bytes(before, piece)
+            raise Damaged(str(error)) from error
+        yield text
+    return position - len(member.unused_data)
 
 
 def _last_bytes(member: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
@@ -55,14 +65,16 @@ def _last_bytes(member: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
             return
 
 
-def is_damaged(data: bytes) -> bool:
-    """Whether some of the object cannot be read."""
+def spark_gives_up(data: bytes) -> bool:
+    """Whether Spark's reader fails on the object: it is damaged, or padded."""
+    pieces = inflated(data)
     try:
-        for _ in inflated(data):
-            pass
+        while True:
+            next(pieces)
     except Damaged:
         return True
-    return False
+    except StopIteration as end:
+        return bool(end.value)
 
 
 def lines(data: bytes) -> Iterator[tuple[bytes, bool]]:

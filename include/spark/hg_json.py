@@ -11,7 +11,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from json.decoder import scanstring
+from json import decoder
 from typing import Any
 
 from hg_spec import Field
@@ -48,7 +48,7 @@ def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
     """(key, start, end) of each member's value of the object that begins at `at`."""
     at = _skip(text, at + 1)
     while text[at] != "}":
-        key, at = scanstring(text, at + 1)
+        key, at = decoder.scanstring(text, at + 1)
         start = _skip(text, _skip(text, at) + 1)
         end = _DECODER.raw_decode(text, start)[1]
         yield key, start, end

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-import hg_gzip
-from hg_spec import RefineError, SourceObject, Spec
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import BinaryType, BooleanType, LongType, StringType, StructField, StructType
+
+import hg_gzip
+from hg_spec import RefineError, SourceObject, Spec
 
 LINES = StructType(
     [
@@ -122,7 +123,7 @@ def damaged_objects(spark: SparkSession, spec: Spec) -> frozenset[str]:
 
 
 def _broken(rows: Iterable[Row]) -> Iterator[str]:
-    return (row["path"] for row in rows if hg_gzip.is_damaged(bytes(row["content"])))
+    return (row["path"] for row in rows if hg_gzip.spark_gives_up(bytes(row["content"])))
 
 
 def _exact(spark: SparkSession, source: str) -> Any:

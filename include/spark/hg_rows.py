@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import hg_json
-from hg_classify import VALUE, dotted, timestamp
-from hg_read import LINE_BITS, Block, number_blocks
-from hg_schema import quoted, scalar_type
-from hg_spec import Field, Spec
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StringType
+
+import hg_json
+from hg_read import LINE_BITS, Block, number_blocks
+from hg_schema import scalar_type
+from hg_spec import Field, Spec
+from hg_sql import VALUE, dotted, quoted, timestamp
 
 BROADCAST_KEYS = 200_000  # more duplicated keys than this are joined by shuffling, not held in memory
 SMALL_FILE_BYTES = 32 * 1024 * 1024
@@ -161,7 +162,7 @@ class Numbered:
             rows = rows.withColumn("unknown_fields", F.lit(None).cast("string"))
         for item in self._spec.enrichment:
             kind = scalar_type(item.type, item.name).simpleString()
-            rows = rows.withColumn(item.name, F.expr(f"CAST({item.expression} AS {kind})"))
+            rows = rows.withColumn(item.name, F.expr(f"CAST((\n{item.expression}\n) AS {kind})"))
         return rows.select(
             *[quoted(f.name) for f in self._spec.fields],
             *[quoted(e.name) for e in self._spec.enrichment],

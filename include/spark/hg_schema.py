@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hg_spec import Field, RefineError, Spec
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 (Spark's own convention)
 from pyspark.sql.types import (
@@ -20,6 +19,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from hg_spec import Field, RefineError, Spec
+
 SCALARS: dict[str, DataType] = {
     "STRING": StringType(),
     "JSON": StringType(),
@@ -36,16 +37,6 @@ SCALARS: dict[str, DataType] = {
 }
 RECORDS = ("RECORD", "STRUCT")
 PREFIX = "__hg_"  # the job's own columns beside the source's fields
-
-
-def quoted(name: str) -> str:
-    """A name as a SQL identifier."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def literal(text: str) -> str:
-    """A text as a SQL string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def is_record(field: Field) -> bool:

@@ -6,21 +6,15 @@ RECORDs come from one more parse per level of nesting, in which the records of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from hg_schema import is_record, literal, quoted
+from hg_schema import is_record
 from hg_spec import Field
+from hg_sql import VALUE, from_json, literal, quoted
 
-VALUE = "__hg_value"
 
-
-def level_columns(fields: tuple[Field, ...], from_json: Callable[[str, str], str]) -> dict[str, str]:
-    """The helper columns that `paths` refers to: SQL by name, one per level of nested records.
-
-    Args:
-        fields: the schema's fields.
-        from_json: makes the SQL of a strict parse from (text, type).
-    """
+def level_columns(fields: tuple[Field, ...]) -> dict[str, str]:
+    """The helper columns that `paths` refers to: SQL by name, one per level of nested records."""
     return {
         _column(depth): f"CASE WHEN __hg_fits THEN {from_json(VALUE, _ddl(fields, depth))} END"
         for depth in range(1, _depth(fields) + 1)

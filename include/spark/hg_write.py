@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hg_classify import timestamp
-from hg_schema import align_fields, quoted
-from hg_spec import RefineError, Spec
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import ArrayType, DataType, StructType
+
+from hg_schema import align_fields
+from hg_spec import RefineError, Spec
+from hg_sql import quoted, timestamp
 
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 PROPERTIES = {

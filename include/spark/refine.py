@@ -15,16 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark import StorageLevel
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
 import hg_classify
+import hg_expressions
 import hg_generations
 import hg_read
 import hg_rows
 import hg_schema
 import hg_write
 from hg_spec import RefineError, Spec, parse_spec
-from py4j.protocol import Py4JJavaError
-from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
 
 UNREADABLE = ("java.io.", "java.util.zip.")  # what a damaged object makes Spark's reader throw
 
@@ -69,7 +72,7 @@ def run(spark: SparkSession, spec: Spec) -> dict[str, Any]:
         spark.conf.set(key, value)
     with progress.phase("prepare") as words:
         hg_schema.check_names(spec)
-        hg_classify.check_expressions(spark, spec)
+        hg_expressions.check_expressions(spark, spec)
         silver_columns = hg_write.ensure_table(spark, spec.silver_table, hg_schema.silver_type(spec))
         bad_columns = hg_write.ensure_table(spark, spec.quarantine_table, hg_schema.quarantine_type())
         words.append(f"{spec.silver_table} and {spec.quarantine_table} are ready")
@@ -78,7 +81,7 @@ def run(spark: SparkSession, spec: Spec) -> dict[str, Any]:
         words.append(f"{tally.lines} lines in {len(spec.objects)} objects, {tally.bad} to quarantine")
     try:
         with progress.phase("verify") as words:
-            words.append(hg_generations.verify(spark, spec))
+            words.append(f"{hg_generations.verify(spark, spec)} objects have the manifest's generation")
         numbered = hg_rows.Numbered(spark, spec, rows, tally)
         with progress.phase("deduplicate") as words:
             duplicates = numbered.find_duplicates()
@@ -110,15 +113,19 @@ def _read(spark: SparkSession, spec: Spec, progress: Progress) -> tuple[DataFram
     """Read, parse and judge every line once, and keep the result for the writes."""
     try:
         return _read_once(spark, spec, frozenset())
-    except Py4JJavaError as error:
+    except (AnalysisException, Py4JJavaError) as error:
+        hg_generations.verify(spark, spec)  # an object that is gone or was replaced explains any failure
+        if "PATH_NOT_FOUND" in str(error) or "FileNotFoundException" in str(error):
+            raise RefineError(
+                f"{spec.source} {spec.partition}: {str(error).splitlines()[0]} (an object of the manifest is gone); "
+                "clear the sense task: the next try senses a new manifest"
+            ) from error
         if not any(name in str(error) for name in UNREADABLE):
             raise
         damaged = hg_read.damaged_objects(spark, spec)
         if not damaged:
             raise
-        progress.say(
-            f"{len(damaged)} objects are damaged, reading what is left of them: {sorted(damaged)[0]}"
-        )
+    progress.say(f"{len(damaged)} objects are damaged, reading what is left of them, first {min(damaged)}")
     return _read_once(spark, spec, damaged)
 
 

@@ -1,0 +1,99 @@
+"""What Spark's JSON parser blurs: JSON text in a column, texts that were objects, values out of range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hg_schema import is_record
+from hg_spec import Field
+from hg_sql import VALUE, from_json, literal, quoted, timestamp
+
+FIRST, LAST = timestamp("0001-01-01T00:00:00Z"), timestamp("9999-12-31T23:59:59.999999Z")
+
+
+def shaped(field: Field, row: str, path: str = "$[*]", lists: int = 0) -> str:
+    """SQL for a field of a parsed row in which every JSON field holds valid JSON text.
+
+    Spark gives a JSON string without its quotes. Whether the field was a string is looked up in the line, but
+    only where it may have been one.
+
+    Args:
+        field: the field.
+        row: SQL of the struct it is in.
+        path: JSON path of that struct in `[line, line]`; inside a list there is none.
+        lists: how many lists lead to the struct.
+    """
+    here = f"{row}.{quoted(field.name)}"
+    if not _has_json(field):
+        return here
+    if field.repeated:
+        item = f"x{lists}"
+        inner = _record(field, item, "", lists + 1) if is_record(field) else _json_in_list(item)
+        return f"transform({here}, {item} -> {inner})"
+    inside = f"{path}.{field.name}" if path else ""
+    if is_record(field):
+        return _record(field, here, inside, lists)
+    return _json(here, inside) if inside else _json_in_list(here)
+
+
+def _has_json(field: Field) -> bool:
+    return field.type == "JSON" or any(_has_json(f) for f in field.fields)
+
+
+def _record(field: Field, here: str, path: str, lists: int) -> str:
+    parts = ", ".join(f"{literal(f.name)}, {shaped(f, here, path, lists)}" for f in field.fields)
+    return f"CASE WHEN {here} IS NOT NULL THEN named_struct({parts}) END"
+
+
+def _json(here: str, path: str) -> str:
+    # A string that begins with { shows in the line as "{ (or escaped); an object never follows a quote.
+    escaped = f"contains({VALUE}, {literal(chr(34) + chr(92) + 'u00')})"
+    plain = [
+        f"(startswith({here}, {literal(mark)}) AND NOT contains({VALUE}, {literal(chr(34) + mark)}))"
+        for mark in "{["
+    ]
+    return (
+        f"CASE WHEN {here} IS NULL THEN NULL WHEN ({' OR '.join(plain)}) AND NOT {escaped} THEN {here} "
+        f"ELSE {raw_text(path)} END"
+    )
+
+
+def raw_text(path: str) -> str:
+    """SQL for the JSON text at a path, with the quotes of a string: two matches come as a list."""
+    pair = f"get_json_object(concat('[', {VALUE}, ',', {VALUE}, ']'), {literal(path)})"
+    return f"substring({pair}, 2, (length({pair}) - 3) div 2)"
+
+
+def _json_in_list(here: str) -> str:
+    # Here a string such as "5" cannot be told from the number 5; the text is valid JSON either way.
+    is_json = f"size({from_json(f'''concat('[', {here}, ']')''', 'array<string>')}) = 1"
+    quotes = f"to_json(array({here}))"
+    return f"CASE WHEN {here} IS NULL OR {is_json} THEN {here} ELSE substring({quotes}, 2, length({quotes}) - 2) END"
+
+
+def bad_values(
+    fields: tuple[Field, ...], row: str = "", path: str = "", lists: int = 0
+) -> Iterator[tuple[str, str]]:
+    """Values that Spark's parser lets through and the schema or BigQuery does not: (condition, dotted path)."""
+    for field in fields:
+        here = f"{row}.{quoted(field.name)}" if row else quoted(field.name)
+        name = f"{path}.{field.name}" if path else field.name
+        item, inner = (f"x{lists}", lists + 1) if field.repeated else (here, lists)
+        cases = (
+            bad_values(field.fields, item, name, inner)
+            if is_record(field)
+            else _bad_scalar(field, item, name, inner)
+        )
+        for condition, where in cases:
+            yield (f"exists({here}, {item} -> {condition})" if field.repeated else condition), where
+
+
+def _bad_scalar(field: Field, here: str, name: str, lists: int) -> Iterator[tuple[str, str]]:
+    if field.type in ("FLOAT64", "FLOAT"):
+        yield f"abs({here}) = double('Infinity')", name
+    elif field.type == "TIMESTAMP":
+        yield f"({here} < {FIRST} OR {here} > {LAST})", name
+    elif field.type == "STRING" and not lists:
+        # An object or list in place of a text; inside lists it is kept as its JSON text.
+        text = raw_text(f"$[*].{name}")
+        yield f"(startswith({here}, '{{') OR startswith({here}, '[')) AND NOT startswith({text}, '\"')", name
