@@ -6,6 +6,7 @@ A stop ends the drivers too; after a kill -9 they run on, and the next server ta
 from __future__ import annotations
 
 import argparse
+import fcntl
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from local.dataproc.batches import Batches, Limits
 from local.dataproc.launch import Spark
@@ -35,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 after a stop, 2 when the server cannot start.
     """
     options = _options(arguments)
+    options.data_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    lock = (options.data_dir / "lock").open("w")  # held until this process ends, however it ends
     try:
+        _take(lock, options.data_dir)
         batches = _batches(options)
         server, port = serve(batches, f"{options.host}:{options.port}")
     except (JavaError, RuntimeError, OSError) as error:
@@ -53,6 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _take(lock: IO[str], data_dir: Path) -> None:
+    """Make sure that no other server works on the same batches."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RuntimeError(f"another local Dataproc uses {data_dir}. Stop it with `make down`.") from error
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.dataproc", description=__doc__.splitlines()[0])
     parser.add_argument("--host", default="127.0.0.1")
@@ -63,8 +76,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _batches(options: argparse.Namespace) -> Batches:
-    data = options.data_dir.absolute()
-    logs = (options.log_dir or data.parents[1] / "logs").absolute()
+    data = options.data_dir.resolve()
+    logs = (options.log_dir or data.parents[1] / "logs").resolve()
     endpoint = os.environ.get("STORAGE_EMULATOR_HOST", "")
     if not endpoint:
         raise RuntimeError(

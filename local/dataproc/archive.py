@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -47,7 +46,8 @@ def build(root: Path) -> bool:
         stamp, key = spark.laptop.startup_archive.with_suffix(".key"), _key(spark)
         if stamp.is_file() and stamp.read_text() == key and spark.laptop.startup_archive.is_file():
             return True
-        spark.laptop.startup_archive.unlink(missing_ok=True)
+        for old in spark.laptop.jars.glob("startup.*"):
+            old.unlink()
         with tempfile.TemporaryDirectory(prefix="hourglass-training-") as folder:
             _train(root, spark, Path(folder))
         stamp.write_text(key)
@@ -102,7 +102,8 @@ def _submit(spark: Spark, endpoint: str, catalog: str, folder: Path) -> None:
         "spark.sql.session.timeZone": "UTC",
     }
     merged = properties.merged(requested, laptop, folder)
-    archive = folder / "startup.jsa"
+    # Java crashes on half an archive, so it gets its name only when it is whole.
+    archive = spark.laptop.startup_archive.with_suffix(".part")
     merged["spark.driver.extraJavaOptions"] += f" -XX:ArchiveClassesAtExit={archive}"
     file = folder / "spark.properties"
     file.write_text(properties.as_file(merged))
@@ -120,7 +121,9 @@ def _submit(spark: Spark, endpoint: str, catalog: str, folder: Path) -> None:
     if done.returncode != 0 or not archive.is_file():
         tail = " | ".join((done.stdout + done.stderr).splitlines()[-3:])
         raise OSError(f"the training batch ended with exit code {done.returncode}: {tail}")
-    shutil.move(archive, spark.laptop.startup_archive)
+    with archive.open("rb") as written:
+        os.fsync(written.fileno())
+    archive.replace(spark.laptop.startup_archive)
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from typing import Any
 import grpc
 from google.cloud.dataproc_v1.types import Batch, CreateBatchRequest, ListBatchesRequest, ListBatchesResponse
 from google.longrunning import operations_pb2
+
 from local.dataproc import records
-from local.dataproc.driver import Driver, started
+from local.dataproc.driver import Driver, started, stop_processes
 from local.dataproc.errors import ApiError, invalid, not_found
 from local.dataproc.filters import check_order, parse_filter
 from local.dataproc.records import Record, State
@@ -26,6 +27,7 @@ from local.dataproc.validation import canonical, check_create, parse_parent
 _RUNTIME_VERSION = "2.3"
 _DEFAULT_TTL = timedelta(hours=4)
 _PAGE = (20, 1000)
+_FOREVER = 14 * 86400.0
 _log = logging.getLogger(__name__)
 
 
@@ -54,12 +56,12 @@ class Batches:
     """
 
     def __init__(self, folder: Path, runner: Runner, limits: Limits) -> None:
-        self._folder, self._runner, self._limits = folder, runner, limits
+        self._folder, self._runner, self._limits = folder.resolve(), runner, limits
         self._lock = threading.RLock()
         self._threads: dict[str, threading.Thread] = {}  # by batch uuid: the batches that hold a slot
         self._expired: set[str] = set()
         self._stopping = False
-        self._records = records.load(folder)
+        self._records = records.load(self._folder)
 
     def resume(self) -> None:
         """Take up what an earlier server left: running drivers, ended ones, waiting batches."""
@@ -221,6 +223,7 @@ class Batches:
             if record.batch.state == State.CANCELLING:
                 self._stop_driver(record)
         elif started(record.folder) or record.batch.state != State.PENDING:
+            stop_processes(record.folder, 0)  # Spark may have outlived a killed shell
             self._runner.finish(record)
 
     def _start_waiting(self) -> None:
@@ -245,11 +248,9 @@ class Batches:
             if driver is None:
                 return
             if not driver.wait(self._time_left(record)):
-                with self._lock:
-                    self._expired.add(record.batch.uuid)
-                    self._runner.enter(record, State.CANCELLING, "Batch exceeded its time to live")
-                driver.stop(self._limits.grace_seconds)
-            driver.stop(0)  # whatever outlived the shell
+                self._expire(record)
+                driver.wait(_FOREVER)
+            stop_processes(record.folder, 0)  # whatever outlived the shell
             outcome = self._runner.collect(record)
             with self._lock:
                 self._runner.judge(record, outcome, self._reason_to_stop(record))
@@ -261,6 +262,7 @@ class Batches:
             yield
         except Exception as error:
             _log.exception("batch %s", record.batch_id)
+            stop_processes(record.folder, 0)
             with self._lock:
                 if not record.ended:
                     self._runner.enter(record, State.FAILED, f"The local Dataproc server failed: {error!r}")
@@ -278,11 +280,17 @@ class Batches:
             self._runner.enter(record, State.RUNNING)
             return driver
 
+    def _expire(self, record: Record) -> None:
+        with self._lock:
+            if record.batch.state == State.RUNNING:
+                self._expired.add(record.batch.uuid)
+                self._runner.enter(record, State.CANCELLING, "Batch exceeded its time to live")
+                self._stop_driver(record)
+
     def _stop_driver(self, record: Record) -> None:
         """Stop the driver in the background; the batch's own thread sees it end."""
-        driver = Driver.find(record.folder)
-        if driver is not None:
-            threading.Thread(target=driver.stop, args=(self._limits.grace_seconds,), daemon=True).start()
+        what = (record.folder, self._limits.grace_seconds)
+        threading.Thread(target=stop_processes, args=what, daemon=True).start()
 
     def _time_left(self, record: Record) -> float:
         ttl: timedelta = record.batch.environment_config.execution_config.ttl
@@ -292,11 +300,9 @@ class Batches:
         if record.batch.uuid in self._expired:
             ttl = record.batch.environment_config.execution_config.ttl
             return f"Batch was cancelled because it exceeded its time to live of {ttl.total_seconds():.0f}s"
-        return (
-            "The local Dataproc server was stopped while the batch ran. Run it again."
-            if self._stopping
-            else ""
-        )
+        if self._stopping and record.batch.state == State.RUNNING:
+            return "The local Dataproc server was stopped while the batch ran. Run it again."
+        return ""
 
 
 def _new_batch(requested: Any, name: str, operations: str) -> Any:

@@ -20,7 +20,7 @@ _MARK = "HOURGLASS_BATCH_FOLDER"
 # On SIGTERM the shell waits for Spark to end.
 _SHELL = """
 folder=$1; shift
-echo $$ > "$folder/pid"
+touch "$folder/started"
 trap : TERM INT
 "$@"
 code=$?
@@ -43,7 +43,7 @@ class Exit:
 
 
 class Driver:
-    """A running driver; its folder holds `pid` while it runs and `exit` when it has ended."""
+    """A running driver; its folder holds `started` since it runs and `exit` when it has ended."""
 
     def __init__(self, folder: Path, process: psutil.Process) -> None:
         self._folder = folder
@@ -80,12 +80,11 @@ class Driver:
 
     @classmethod
     def find(cls, folder: Path) -> Driver | None:
-        """Find the driver that an earlier server started for this folder, if it still runs."""
-        try:
-            process = psutil.Process(int((folder / "pid").read_text()))
-        except (OSError, ValueError, psutil.NoSuchProcess):
-            return None
-        return cls(folder, process) if _belongs(process, str(folder)) else None
+        """Find the driver that an earlier server started for this folder, if its shell still runs."""
+        for process in _processes(folder):
+            if os.getsid(process.pid) == process.pid:  # of a driver, only the shell leads a session
+                return cls(folder, process)
+        return None
 
     @property
     def pid(self) -> int:
@@ -100,14 +99,10 @@ class Driver:
             return False
         return True
 
-    def stop(self, grace_seconds: float) -> None:
-        """Ask every process of the driver to end, and kill what is left after `grace_seconds`."""
-        stop_processes(self._folder, grace_seconds)
-
 
 def started(folder: Path) -> bool:
     """Tell whether a driver was ever started in this folder."""
-    return (folder / "pid").exists()
+    return (folder / "started").exists()
 
 
 def read_exit(folder: Path) -> Exit | None:
@@ -122,11 +117,11 @@ def read_exit(folder: Path) -> Exit | None:
 
 def stop_processes(folder: Path, grace_seconds: float) -> None:
     """End every process of the driver of `folder`: SIGTERM, then SIGKILL after `grace_seconds`."""
-    alive = [process for process in psutil.process_iter() if _belongs(process, str(folder))]
+    alive = _processes(folder)
     _signal(alive, signal.SIGTERM)
     psutil.wait_procs(alive, timeout=grace_seconds)
     # Look again: a process may have started another one meanwhile.
-    _signal([p for p in psutil.process_iter() if _belongs(p, str(folder))], signal.SIGKILL)
+    _signal(_processes(folder), signal.SIGKILL)
 
 
 def stop_all(data_dir: Path, grace_seconds: float = 5.0) -> None:
@@ -136,16 +131,22 @@ def stop_all(data_dir: Path, grace_seconds: float = 5.0) -> None:
         data_dir: the server's --data-dir.
         grace_seconds: how long a driver may take to end by itself.
     """
-    for folder in sorted((data_dir / "batches").glob("*/")):
-        if Driver.find(folder) is not None:
-            stop_processes(folder.absolute(), grace_seconds)
+    folders = {Path(_folder_of(process)) for process in psutil.process_iter()}
+    for folder in folders:
+        if folder.parent == data_dir.resolve() / "batches":
+            stop_processes(folder, grace_seconds)
 
 
-def _belongs(process: psutil.Process, folder: str) -> bool:
+def _processes(folder: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _folder_of(process) == str(folder)]
+
+
+def _folder_of(process: psutil.Process) -> str:
+    """Give the batch folder a process works for, or an empty string."""
     try:
-        return bool(process.pid != os.getpid() and process.environ().get(_MARK) == folder)
+        return str(process.environ().get(_MARK, ""))
     except (psutil.Error, OSError):  # gone, a zombie, or another user's
-        return False
+        return ""
 
 
 def _signal(processes: Sequence[psutil.Process], number: int) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.cloud.dataproc_v1.types import Batch
+
 from local.dataproc.errors import invalid
 
 Predicate = Callable[[Batch], bool]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from google.cloud.dataproc_v1.types import Batch
+
 from local.dataproc import properties
 from local.dataproc.objects import Objects
 from local.dataproc.validation import workload_kind

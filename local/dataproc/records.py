@@ -15,6 +15,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
+
 from local.dataproc.validation import canonical
 
 State = Batch.State

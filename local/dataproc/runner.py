@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from google.cloud.dataproc_v1.types import Batch, UsageMetrics
+
 from local.dataproc import messages
 from local.dataproc.driver import Driver, Exit, read_exit
 from local.dataproc.launch import Spark, current_environment, prepare

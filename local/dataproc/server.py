@@ -17,6 +17,7 @@ from google.cloud.dataproc_v1.types import (
 )
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
+
 from local.dataproc.batches import Batches
 from local.dataproc.errors import ApiError, invalid
 

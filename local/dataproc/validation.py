@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from google.cloud.dataproc_v1.types import Batch, CreateBatchRequest
+
 from local.dataproc.errors import invalid
 
 _ID = r"[a-z0-9][a-z0-9\-]{2,61}[a-z0-9]"

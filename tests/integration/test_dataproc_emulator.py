@@ -68,6 +68,11 @@ def drivers(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def session_leader(folder: Path) -> psutil.Process | None:
+    """The shell around a test's only running driver."""
+    return next((process for process in drivers(folder) if os.getsid(process.pid) == process.pid), None)
+
+
 def new_id(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
@@ -221,6 +226,14 @@ def test_two_slots_run_two_batches_at_a_time(tmp_path, storage):
         assert server.get(ids[2]).state == State.PENDING
 
 
+def test_a_batch_can_be_cancelled_the_moment_it_runs(dataproc):
+    for _ in range(5):
+        batch_id = new_id("moment")
+        operation = dataproc.create(batch_id, "sleep 60")
+        operation.cancel()  # the driver is being prepared, has just started, or runs
+        dataproc.reach(batch_id, State.CANCELLED)
+
+
 def test_a_batch_ends_with_its_time_to_live(dataproc):
     batch_id = new_id("ttl")
     dataproc.create(batch_id, "sleep 60", ttl=2)
@@ -340,31 +353,53 @@ def test_a_driver_that_ended_while_the_server_was_away_is_judged(own_dataproc, c
 def test_a_driver_that_is_killed_under_a_living_server_fails_its_batch(dataproc):
     batch_id = new_id("killed")
     dataproc.create(batch_id, "sleep 60")
-    folder = dataproc.folder / "data/dataproc/batches" / dataproc.reach(batch_id, State.RUNNING).uuid
-    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+    dataproc.reach(batch_id, State.RUNNING)
+    wait_for(lambda: session_leader(dataproc.folder), 10, "the driver's shell").kill()
     batch = dataproc.reach(batch_id)
     assert batch.state == State.FAILED
     assert "gone and left no exit code" in batch.state_message
     assert drivers(dataproc.folder) == []  # what the shell left behind was ended too
 
 
-def test_another_process_with_the_same_id_is_not_taken_for_a_driver(own_dataproc):
-    batch_id = new_id("reused")
+def test_spark_that_outlives_its_killed_shell_is_ended_by_the_next_server(own_dataproc):
+    batch_id = new_id("shell")
     own_dataproc.create(batch_id, "sleep 60")
     own_dataproc.reach(batch_id, State.RUNNING)
+    shell = wait_for(lambda: session_leader(own_dataproc.folder), 10, "the driver's shell")
     own_dataproc.signal(signal.SIGKILL)
-    for process in drivers(own_dataproc.folder):
-        process.kill()
-    folder = next((own_dataproc.folder / "data/dataproc/batches").glob("*"))
-    bystander = subprocess.Popen(["sleep", "60"])
+    shell.kill()
+    wait_for(lambda: not session_leader(own_dataproc.folder), 10, "the shell's end")
+    assert drivers(own_dataproc.folder)
+    own_dataproc.start()
+    assert "gone and left no exit code" in own_dataproc.reach(batch_id, State.FAILED).state_message
+    assert drivers(own_dataproc.folder) == []
+
+
+def test_two_servers_do_not_share_their_batches(tmp_path, storage):
+    first = Dataproc(tmp_path / "cloud", storage)
+    first.start()
     try:
-        (folder / "pid").write_text(str(bystander.pid))
-        own_dataproc.start()
-        assert own_dataproc.reach(batch_id).state == State.FAILED
-        assert bystander.poll() is None
+        second = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "local.dataproc",
+                "--port",
+                "0",
+                "--data-dir",
+                tmp_path / "cloud/data/dataproc",
+            ],
+            cwd=ROOT,
+            env={**os.environ, "STORAGE_EMULATOR_HOST": storage.api_endpoint},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     finally:
-        bystander.kill()
-        bystander.wait()
+        first.close()
+    assert second.returncode == 2
+    assert "another local Dataproc uses" in second.stderr
 
 
 def test_a_stopped_server_leaves_no_driver(own_dataproc):
