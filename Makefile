@@ -1,0 +1,62 @@
+# Hourglass on a laptop. `make` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint up down status land dag bench clean lock
+
+SOURCE ?= github
+PARTITION ?= 2021-07-21T06
+CLOUD ?= local
+
+# The first Python 3.11 that runs: a pyenv shim may be on PATH and yet refuse.
+PYTHON ?= $(shell for p in python3.11 /usr/bin/python3.11 python3; do \
+	"$$p" -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" 2>/dev/null && echo "$$p" && break; done)
+PY := .venv/bin/python
+LOCAL := $(PY) -m local
+IN_CLOUD := $(LOCAL) exec --
+
+help: ## list the targets
+	@echo "Hourglass: make TARGET"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install all that is needed into .venv and .local (a few minutes, once)
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 is missing. On Debian and Ubuntu: apt-get install -y python3.11 python3.11-venv" >&2; exit 1; fi
+	@$(PYTHON) local/bootstrap.py
+
+demo: setup ## two real hours through all seven stages, then what came out
+	@$(PY) -m local.demo
+
+test: setup ## unit, integration and end-to-end tests
+	@$(PY) -m pytest tests
+
+lint: setup ## ruff, mypy, import-linter, sqlfluff, gofmt
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/sqlfluff lint include/sql include/dbt/models
+
+up: setup ## start or repair the local cloud, with Airflow's interface
+	@$(LOCAL) up --airflow
+
+down: ## stop the local cloud; its data stay
+	@if [ -x $(PY) ]; then $(LOCAL) down; fi
+
+status: setup ## show the local cloud's parts
+	@$(LOCAL) status
+
+land: setup ## SOURCE= PARTITION= FILES="a b" [CLOUD=google]: put files where a partition expects them
+	@if [ -z "$(FILES)" ]; then \
+		echo 'which files? make land SOURCE=github PARTITION=2021-07-21T08 FILES="a.json.gz b.json.gz"' >&2; exit 2; fi
+	@$(if $(filter google,$(CLOUD)),$(LOCAL),$(IN_CLOUD) $(LOCAL)) land --source $(SOURCE) --partition $(PARTITION) $(FILES)
+
+dag: setup ## SOURCE= PARTITION=: run one partition by `airflow dags test`
+	@$(LOCAL) dag --source $(SOURCE) --partition $(PARTITION)
+
+bench: setup ## measure speed, each beside a peer in the same run
+	@$(PY) -m benchmarks
+
+lock: setup ## write the installed versions to local/constraints.txt
+	@.venv/bin/uv pip freeze --python $(PY) --exclude uv > local/constraints.txt
+
+clean: down ## stop the local cloud and remove its data and logs (what is installed stays)
+	@rm -rf .local/cloud .local/test-cloud .local/demo.json

@@ -1,0 +1,1 @@
+"""Installing the local cloud. Standard library only: nothing is installed yet when this runs."""
