@@ -39,7 +39,10 @@ def shell_server(folder: Path, storage, slots: int = 1) -> Iterator[Dataproc]:
         yield server
     finally:
         server.close()
-    assert drivers(folder) == []
+        left = drivers(folder)
+        for process in left:  # a test that fails must not leave them to the next one
+            process.kill()
+    assert left == []
 
 
 @pytest.fixture(scope="module")
