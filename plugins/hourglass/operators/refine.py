@@ -103,7 +103,11 @@ class RefineOperator(DataprocCreateBatchOperator):
         spec = self._spec(storage, partition)
         family = Family(self._family_prefix(partition, digest(spec)))
         batches = list_batches(
-            self.hook, self.platform.project, self.platform.region, self.source.id, partition.decorator
+            self.hook,
+            self.platform.project,
+            self.platform.region,
+            label_value(self.source.id),
+            partition.decorator,
         )
         self.batch_id, attached = family.choose(batches)
         self.log.info("%s batch %s", "Attaching to" if attached else "Starting", self.batch_id)
@@ -166,7 +170,7 @@ class RefineOperator(DataprocCreateBatchOperator):
         return self.source.refine_spec(Manifest.from_json(text), partition)
 
     def _family_prefix(self, partition: Partition, spec_hash: str) -> str:
-        return f"refine-{self.source.id.replace('_', '-')}-{partition.decorator}-{spec_hash[:8]}"
+        return f"refine-{label_value(self.source.id)}-{partition.decorator}-{spec_hash[:8]}"
 
     def _name(self, kind: str, partition: Partition) -> str:
         return f"{kind}/{self.source.id}/{partition.key}/{self.batch_id}.json"
@@ -195,7 +199,7 @@ class RefineOperator(DataprocCreateBatchOperator):
                 "args": [self.platform.uri(self._name("specs", partition))],
             },
             "labels": {
-                "hourglass-source": self.source.id,
+                "hourglass-source": label_value(self.source.id),
                 "hourglass-partition": partition.decorator,
                 "hourglass-stage": "refine",
             },
@@ -232,6 +236,11 @@ class RefineOperator(DataprocCreateBatchOperator):
             "schema_version": outcome["schema_version"],
             "event_dates": sorted(dates),
         }
+
+
+def label_value(source_id: str) -> str:
+    """A source's id in Dataproc's batch ids and labels, which take no underscore."""
+    return source_id.replace("_", "-")
 
 
 def spark_properties(platform: Platform) -> dict[str, str]:

@@ -1,0 +1,165 @@
+"""Stage 1 against a growing prefix in the local GCS."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from google.cloud import storage
+
+from hourglass.cloud import gcs
+from hourglass.operators.sense import PartitionTrigger, look, rule_to
+from hourglass.partition import Completeness, Grain, Manifest, Partition
+from hourglass.partition.completeness import Verdict
+
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
+BUCKET = "hourglass-raw"
+
+
+class Prefix:
+    """A folder of its own for each test."""
+
+    def __init__(self) -> None:
+        self.bucket = storage.Client().bucket(BUCKET)
+        self.path = f"sense-test/{uuid.uuid4().hex}/"
+
+    def put(self, name: str, content: str = "x") -> None:
+        self.bucket.blob(self.path + name).upload_from_string(content)
+
+    def where(self, rule: Completeness, partition: Partition, **changes: Any) -> dict[str, Any]:
+        return {
+            "source": "sensetest",
+            "partition": partition.key,
+            "bucket": BUCKET,
+            "prefix": self.path,
+            "by_creation_time": False,
+            "rule": rule_to(rule),
+            "ops_bucket": "hourglass-ops",
+            "gcp_conn_id": "google_cloud_default",
+            **changes,
+        }
+
+
+@pytest.fixture
+def prefix() -> Prefix:
+    return Prefix()
+
+
+def past() -> Partition:
+    return Partition.parse("2021-07-21T06")
+
+
+def fire(trigger: PartitionTrigger, meanwhile: Callable[[], None]) -> tuple[dict[str, Any], float]:
+    """Run a trigger as the triggerer does; return its event's payload and the seconds it took."""
+
+    async def first() -> Any:
+        async for event in trigger.run():
+            return event.payload
+        raise AssertionError("the trigger ended without an event")
+
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    started = time.monotonic()
+    payload = asyncio.run(asyncio.wait_for(first(), timeout=60))
+    thread.join()
+    return payload, time.monotonic() - started
+
+
+def test_the_trigger_waits_until_the_prefix_stops_growing(prefix: Prefix) -> None:
+    rule = Completeness(settle=timedelta(seconds=3), min_files=2, give_up_after=timedelta(days=10_000))
+    prefix.put("a")
+
+    def grow() -> None:
+        for name in ("b", "c", "d"):
+            time.sleep(1.5)
+            prefix.put(name)
+
+    trigger = PartitionTrigger(prefix.where(rule, past()), poll_seconds=0.5)
+    event, seconds = fire(trigger, grow)
+    assert event["verdict"] == "complete"
+    assert event["manifest"]["objects"] == 4
+    assert seconds >= 1.5 * 3 + 3 - 0.5
+    text = gcs.read_text(storage.Client(), "hourglass-ops", event["manifest"]["uri"].split("/", 3)[3])
+    manifest = Manifest.from_json(text or "")
+    assert [o.name.rsplit("/", 1)[1] for o in manifest.objects] == ["a", "b", "c", "d"]
+
+
+def test_a_marker_completes_at_once_and_is_no_data(prefix: Prefix) -> None:
+    rule = Completeness(settle=timedelta(hours=1), min_files=9, marker="_SUCCESS")
+    partition = Partition.containing(datetime.now(tz=UTC), Grain.HOUR)
+    prefix.put("a")
+    event, seconds = fire(
+        PartitionTrigger(prefix.where(rule, partition), poll_seconds=0.3),
+        lambda: (time.sleep(1), prefix.put("_SUCCESS"))[0],
+    )
+    assert event["verdict"] == "complete"
+    assert event["manifest"]["objects"] == 1
+    assert 0.9 < seconds < 10
+
+
+def test_the_trigger_survives_its_serialization(prefix: Prefix) -> None:
+    from airflow._shared.module_loading import import_string
+
+    prefix.put("a")
+    path, arguments = PartitionTrigger(
+        prefix.where(Completeness(settle=timedelta(0)), past()), poll_seconds=0.3
+    ).serialize()
+    event, _ = fire(import_string(path)(**arguments), lambda: None)
+    assert event["verdict"] == "complete"
+
+
+def test_racing_tasks_agree_on_one_manifest(prefix: Prefix) -> None:
+    prefix.put("a")
+    prefix.put("b")
+    where = prefix.where(Completeness(settle=timedelta(0)), past())
+    summaries: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda: summaries.append(look(where, datetime.now(tz=UTC))[1]))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(summaries) == 6
+    assert all(s == summaries[0] for s in summaries)
+
+
+def test_a_replaced_object_makes_another_manifest(prefix: Prefix) -> None:
+    where = prefix.where(Completeness(settle=timedelta(0)), past())
+    prefix.put("a", "one")
+    _, before = look(where, datetime.now(tz=UTC))
+    _, again = look(where, datetime.now(tz=UTC))
+    prefix.put("a", "two")
+    _, after = look(where, datetime.now(tz=UTC))
+    assert before == again
+    assert before["hash"] != after["hash"]
+
+
+def test_an_empty_prefix_follows_on_empty(prefix: Prefix) -> None:
+    now = datetime.now(tz=UTC)
+    verdicts = {
+        on_empty: look(prefix.where(Completeness(on_empty=on_empty), past()), now)  # type: ignore[arg-type]
+        for on_empty in ("fail", "skip", "accept")
+    }
+    assert verdicts["fail"][0].verdict is Verdict.MISSING
+    assert verdicts["skip"][0].verdict is Verdict.SKIP
+    assert verdicts["accept"][0].verdict is Verdict.COMPLETE
+    assert verdicts["accept"][1]["objects"] == 0
+
+
+def test_without_a_template_an_object_belongs_to_the_hour_it_was_created_in(prefix: Prefix) -> None:
+    now = datetime.now(tz=UTC)
+    this_hour = Partition.containing(now, Grain.HOUR)
+    rule = Completeness(close_after=timedelta(0), settle=timedelta(0), on_empty="accept")
+    prefix.put("a")
+    for partition, objects in ((this_hour, 1), (Partition.last_ended(now, Grain.HOUR), 0)):
+        where = prefix.where(rule, partition, by_creation_time=True)
+        _, manifest = look(where, partition.end + timedelta(minutes=1))
+        assert manifest["objects"] == objects, partition.key
