@@ -1,0 +1,57 @@
+# Four small commands for looking at a deployment, for bash. The runbook and the how-to guides use them.
+#
+# On a laptop:          . .local/cloud/env && . docs/shell.sh
+# In Google's cloud:    export HOURGLASS_PROJECT=… && gcloud auth application-default login, then . docs/shell.sh
+#                       (Python 3.11 with google-cloud-bigquery, -storage and -bigtable on PATH)
+
+# Without the remarks of Google's clients about emulators and about a key that names no account.
+_hg_python() { PYTHONWARNINGS=ignore python -c 'import logging, sys; logging.disable(logging.CRITICAL); exec(sys.stdin.read())' "$@"; }
+_hg_plugins="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/plugins"
+
+# hg_sql QUERY: run it on BigQuery; one JSON object a row.
+hg_sql() {
+  _hg_python "$1" <<'PY'
+import json, os, sys
+from google.cloud import bigquery
+
+client = bigquery.Client(project=os.environ["HOURGLASS_PROJECT"])
+for row in client.query(sys.argv[1]).result():
+    print(json.dumps(dict(row), default=lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)))
+PY
+}
+
+# hg_ls gs://BUCKET/PREFIX: name, generation, bytes and time of every object under a prefix.
+hg_ls() {
+  _hg_python "$1" <<'PY'
+import os, sys
+from google.cloud import storage
+
+bucket, _, prefix = sys.argv[1].removeprefix("gs://").partition("/")
+for blob in storage.Client(project=os.environ["HOURGLASS_PROJECT"]).list_blobs(bucket, prefix=prefix):
+    print(f"gs://{bucket}/{blob.name}", blob.generation, blob.size, f"{blob.updated:%Y-%m-%dT%H:%M:%SZ}")
+PY
+}
+
+# hg_cat gs://BUCKET/NAME: the content of an object.
+hg_cat() {
+  _hg_python "$1" <<'PY'
+import os, sys
+from google.cloud import storage
+
+bucket, _, name = sys.argv[1].removeprefix("gs://").partition("/")
+sys.stdout.buffer.write(storage.Client(project=os.environ["HOURGLASS_PROJECT"]).bucket(bucket).blob(name).download_as_bytes())
+PY
+}
+
+# hg_features SET ENTITY: the newest features of one entity in Bigtable, as JSON.
+hg_features() {
+  PYTHONPATH="$_hg_plugins${PYTHONPATH:+:$PYTHONPATH}" _hg_python "$1" "$2" <<'PY'
+import json, os, sys
+from google.cloud import bigtable
+from hourglass.cloud.bigtable import read_features
+
+client = bigtable.Client(project=os.environ["HOURGLASS_PROJECT"])
+instance = client.instance(os.environ.get("HOURGLASS_BIGTABLE_INSTANCE", "hourglass"))
+print(json.dumps(read_features(instance, sys.argv[1], sys.argv[2]), sort_keys=True))
+PY
+}
