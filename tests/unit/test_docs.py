@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from tests import docs_blocks as docs
 
 from hourglass.config import models, rules, schema, source
-from hourglass.ledger.row import LedgerRow
+from hourglass.ledger.row import STAGES, LedgerRow
 
 ROOT = docs.ROOT
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -162,6 +162,14 @@ def test_shell_blocks_are_bash(page: Path) -> None:
             ["bash", "-n"], input=block.commands, capture_output=True, text=True, timeout=10, check=False
         )
         assert done.returncode == 0, f"{done.stderr}\n{block.code}"
+
+
+def test_cleared_tasks_are_named_as_airflow_reads_them() -> None:
+    # Airflow 3.3 takes -t as plain text and clears nothing, without an error, when no task's id contains it.
+    everything = "".join(page.read_text("utf-8") for page in docs.pages())
+    named = re.findall(r"tasks clear (?:-- )?\w+ -t (\S+)", everything)
+    assert {name for name in named if name != "…"} <= {f"{stage}." for stage in STAGES}
+    assert len(named) >= 3
 
 
 def test_some_commands_are_run() -> None:
