@@ -149,6 +149,7 @@ def verify(key: str, expected: Expected) -> None:
 
 @pytest.fixture(scope="module")
 def two_hours(cloud: Any) -> None:
+    cloud.airflow.prepare(cloud.environment())
     for hour in ("06", "07"):
         name = "events-000.json.gz"
         land(f"2021-07-21T{hour}", {name: (SAMPLES / f"hour={hour}" / name).read_bytes()})
