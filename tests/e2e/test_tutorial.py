@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
+
 from tests import docs_blocks as docs
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
@@ -32,17 +33,16 @@ def in_this_cloud(commands: str) -> str:
 @pytest.fixture(scope="module")
 def published_hour(cloud: object) -> None:
     """2021-07-21T06 is published; earlier tests have usually done it."""
-    hour = "landing_hour = '2021-07-21 06:00:00+00'"
-    sql = f"SELECT 1 FROM ops.partition_ledger WHERE {hour} AND state = 'published'"
+    when = "landing_hour = '2021-07-21 06:00:00+00'"
+    sql = f"SELECT 1 FROM ops.partition_ledger WHERE {when} AND state = 'published'"
     try:
         there = bool(list(bigquery.Client(location="US").query(sql).result()))
     except NotFound:
         there = False
     if not there:
-        land = ["python", "-m", "local", "land", "--source", "github", "--partition", "2021-07-21T06", SAMPLE]
-        subprocess.run(land, check=True, timeout=60, cwd=docs.ROOT)
-        run = ["airflow", "dags", "test", "github", "2021-07-21T06:00:00"]
-        subprocess.run(run, check=True, timeout=600, cwd=docs.ROOT)
+        hour = ["--source", "github", "--partition", "2021-07-21T06"]
+        for command, timeout in ((["land", *hour, SAMPLE], 60), (["dag", *hour], 600)):
+            subprocess.run(["python", "-m", "local", *command], check=True, timeout=timeout, cwd=docs.ROOT)
 
 
 @pytest.mark.usefixtures("published_hour")

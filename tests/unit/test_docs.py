@@ -9,10 +9,10 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
-from tests import docs_blocks as docs
 
 from hourglass.config import models, rules, schema, source
 from hourglass.ledger.row import STAGES, LedgerRow
+from tests import docs_blocks as docs
 
 ROOT = docs.ROOT
 RUNBOOK = ROOT / "docs" / "runbook.md"

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 import yaml
+
+from hourglass.config import load_sources
+from hourglass.stages.serve import view_pool
 from local.environment import exports
 from local.layout import Layout
 from local.parts import PORTS
 from local.ports import Ports
 from local.settings import read_settings
-
-from hourglass.config import load_sources
-from hourglass.stages.serve import view_pool
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yaml"
