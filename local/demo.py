@@ -73,8 +73,8 @@ def _enter_cloud(console: Console) -> None:
 def _demonstrate(console: Console) -> int:
     runs = []
     for hour in HOURS:
-        _land_once(hour)
-        run = _run(console, hour)
+        land_once(hour)
+        run = run_hour(hour, console)
         if run is None:
             return 1
         runs.append(run)
@@ -84,7 +84,7 @@ def _demonstrate(console: Console) -> int:
     return 0
 
 
-def _land_once(hour: str) -> None:
+def land_once(hour: str) -> None:
     """Put the hour's sample where the source lands, unless the very same bytes are there already."""
     import base64
     import hashlib
@@ -103,8 +103,17 @@ def _land_once(hour: str) -> None:
             land(SOURCE, hour, [file], ROOT / "include")
 
 
-def _run(console: Console, hour: str) -> Run | None:
-    """Run one hour with `airflow dags test`, showing each stage as it goes."""
+def run_hour(hour: str, console: Console | None = None) -> Run | None:
+    """Run one hour with `airflow dags test`, showing each stage as it goes.
+
+    Args:
+        hour: The partition's key.
+        console: Where to show it; nowhere by default.
+
+    Returns:
+        The run, or None when it failed.
+    """
+    console = console or Console(quiet=True)
     log = Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log"
     moment = f"{hour}:00:00"
     console.print(f"[bold]airflow dags test {SOURCE} {moment}[/]  [dim]log: {log}[/]")
