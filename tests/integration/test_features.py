@@ -69,5 +69,5 @@ def test_many_rows_go_in_several_requests(instance: Any, family: str) -> None:
 
 
 def test_a_refused_row_is_an_error_that_says_what_to_do(instance: Any) -> None:
-    with pytest.raises(PushError, match=r"(refused|not written).*then clear this task"):
+    with pytest.raises(PushError, match=r"refused 1 of 1 rows.*correct the feature set"):
         FeatureWriter(instance, "no_such_family", SIX).upsert([{"entity": "a", "n": 1}])

@@ -152,7 +152,7 @@ class FeatureWriter:
         except RetryError:
             raise PushError(
                 f"{len(pending)} rows of family {self.family} were not written in {ATTEMPTS} attempts, the "
-                f"first {pending[0].row_key.decode()!r}; look at the instance's load, then clear this task"
+                f"first {pending[0].row_key.decode()!r}; look at the instance's load"
             ) from None
 
     def _send(self, entries: list[Any]) -> list[Any]:
@@ -181,7 +181,7 @@ class FeatureWriter:
             raise PushError(
                 f"Bigtable refused {len(refused)} of {len(entries)} rows of family {self.family}, the first "
                 f"{entries[index].row_key.decode()!r} with code {status.code}: {status.message}; "
-                "correct the feature set or the table, then clear this task"
+                "correct the feature set or the table"
             )
         return [e for i, e in enumerate(entries) if i not in statuses or statuses[i].code]
 

@@ -73,6 +73,9 @@ class ValidateCandidateOperator(BaseOperator):
             self.log.info("%s has no rows: nothing to validate", candidate)
             return {"evaluated": 0, "findings": []}
         suite = self.platform.include / "expectations" / f"{self.source.id}.yaml"
+        if not suite.is_file():
+            self.log.info("Source %s has no suite include/expectations/%s", self.source.id, suite.name)
+            return {"evaluated": 0, "findings": []}
         evaluated, findings = validate(suite, candidate)
         for finding in findings:
             self.log.warning("%s", finding)

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import bigtable, gcs
+from hourglass.failure import explain
 from hourglass.partition.features import PushRecord
 from hourglass.run import partition_of
 
@@ -67,12 +69,25 @@ class PushFeaturesOperator(BaseOperator):
         instance = bigtable.instance(self.platform.project, self.platform.bigtable_instance, self.gcp_conn_id)
         bigtable.ensure_family(instance, self.feature_set)
         writer = bigtable.FeatureWriter(instance, self.feature_set, partition.as_of_ms)
-        pushed = writer.upsert(rows, stale=sorted(earlier.features - now.features))
         gone = sorted(earlier.entities - now.entities)
-        writer.remove(gone, sorted(earlier.features | now.features))
+        try:
+            pushed = writer.upsert(rows, stale=sorted(earlier.features - now.features))
+            writer.remove(gone, sorted(earlier.features | now.features))
+        except bigtable.PushError as error:
+            raise AirflowException(self._message(error)) from error
         gcs.write(storage, ops, name, now.to_json())
         self.log.info("%d entities pushed, %d removed, as of %s", pushed, len(gone), partition.end)
         return pushed
+
+    def _message(self, error: bigtable.PushError) -> str:
+        return explain(
+            str(error),
+            where=f"Bigtable instance {self.platform.bigtable_instance}, table {bigtable.TABLE}, "
+            f"family {self.feature_set}",
+            next_step="when the cause is gone, clear this task: it writes the same cells again",
+            heading="features-not-pushed",
+            runbook=self.source.file.runbook,
+        )
 
     def _query(self, partition: Partition) -> Iterator[Mapping[str, Any]]:
         from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
