@@ -23,6 +23,7 @@ from local.supervisor import State, Supervisor
 Say = Callable[[str], None]
 _LOG_LINES = 12
 _POLL_SECONDS = 0.1
+_TRIES = 3  # a part that dies when others are not up yet gets a second and a third chance
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class Cloud:
         """
         started = time.monotonic()
         waiting = list(parts)
+        tries: dict[str, set[int]] = {part.name: set() for part in parts}
         with ThreadPoolExecutor(len(parts)) as pool:
             while waiting:
                 answers = list(pool.map(lambda part: part.works(), waiting))
@@ -181,7 +183,11 @@ class Cloud:
                     if not (works and part.name in states and states[part.name].runs)
                 ]
                 for part in waiting:
-                    self._check_patience(part, states.get(part.name), time.monotonic() - started)
+                    state = states.get(part.name)
+                    tries[part.name].add(state.pid if state else 0)
+                    if len(tries[part.name] - {0}) > _TRIES:
+                        raise LocalCloudError(self._why(part, "starts and ends again and again", state))
+                    self._check_patience(part, state, time.monotonic() - started)
                 if waiting:
                     time.sleep(_POLL_SECONDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from local import processes
 HOST = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections (32768 and up on Linux).
 _FIRST, _LAST, _STRIDE = 20000, 30000, 20
+_DYING_SECONDS = 1.0  # a process that was just killed keeps its port for a moment
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,13 @@ class Ports:
         raise RuntimeError(f"no TCP port between {_FIRST} and {_LAST} is free on {HOST}; end some servers")
 
     def _foreign_holder(self, port: int) -> str | None:
-        if is_free(port):
-            return None
+        deadline = time.monotonic() + _DYING_SECONDS
+        while time.monotonic() < deadline:
+            if is_free(port) or _is_held_by(port, self._cloud):
+                return None
+            time.sleep(0.1)
         holder = _holder(port)
-        if holder is None:
-            return "a process of another user"
-        return None if _is_ours(holder, self._cloud) else processes.describe(holder)
+        return processes.describe(holder) if holder else "a process of another user"
 
 
 def is_free(port: int) -> bool:
@@ -114,7 +117,12 @@ def _holder(port: int) -> psutil.Process | None:
     return None
 
 
-def _is_ours(process: psutil.Process, cloud: Path) -> bool:
+def _is_held_by(port: int, cloud: Path) -> bool:
+    holder = _holder(port)
+    return holder is not None and _belongs(holder, cloud)
+
+
+def _belongs(process: psutil.Process, cloud: Path) -> bool:
     try:
         return bool(process.environ().get(processes.MARK) == str(cloud))
     except psutil.Error:
