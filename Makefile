@@ -26,7 +26,9 @@ demo: setup ## two real hours through all seven stages, then what came out
 	@$(PY) -m local.demo
 
 test: setup ## unit, integration and end-to-end tests
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests/unit
+	@.local/venvs/spark/bin/python -m pytest tests/spark
+	@$(PY) -m pytest tests/integration tests/e2e
 
 lint: setup ## ruff, mypy, import-linter, sqlfluff, gofmt
 	@.venv/bin/ruff check .
