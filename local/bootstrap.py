@@ -26,7 +26,7 @@ def main() -> int:
     Returns:
         The exit code.
     """
-    runner = Runner(ROOT, _environment(os.environ))
+    runner = Runner(ROOT, installers_environment(os.environ))
     try:
         steps = Steps(ROOT).all()
         if all(runner.is_current(step) for step in steps):
@@ -45,7 +45,7 @@ def main() -> int:
     return 0
 
 
-def _environment(base: Mapping[str, str]) -> dict[str, str]:
+def installers_environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment of the installers.
 
     They keep their caches in the home folder. Where there is none that can be written to, .local/home
