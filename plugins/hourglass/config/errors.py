@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+REFERENCE = "docs/reference/"
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
@@ -18,6 +20,7 @@ class Problem:
         column: 1-based column.
         message: What is wrong and what to do.
         source_line: The offending line's text.
+        reference: The page and heading that describe what is allowed, below docs/reference/.
     """
 
     file: str
@@ -25,12 +28,21 @@ class Problem:
     column: int
     message: str
     source_line: str = field(default="", compare=False)
+    reference: str = field(default="", compare=False)
+
+    @property
+    def link(self) -> str:
+        """The page and heading that describe what is allowed; empty when there is none."""
+        return f"{REFERENCE}{self.reference}" if self.reference else ""
 
     def __str__(self) -> str:
-        head = f"{self.file}:{self.line}:{self.column}: error: {self.message}"
-        if not self.source_line:
-            return head
-        return f"{head}\n    {self.source_line}\n    {' ' * (self.column - 1)}^"
+        parts = [f"{self.file}:{self.line}:{self.column}: error: {self.message}"]
+        if self.source_line:
+            # A tab would shift the caret by as much as the terminal likes.
+            parts += [self.source_line.replace("\t", " "), " " * (self.column - 1) + "^"]
+        if self.link:
+            parts.append(f"see {self.link}")
+        return "\n    ".join(parts)
 
 
 class ConfigError(ValueError):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from hourglass.config.checks import CrossChecks, dig, reference_of
 from hourglass.config.document import Document, Location, read_document
 from hourglass.config.errors import ConfigError, Problem, did_you_mean, shown
+from hourglass.config.evolution import evolution_problems, version_problems
+from hourglass.config.explain import kind_of, problems_of
 from hourglass.config.models import SourceFile
-from hourglass.config.platform import Platform
+from hourglass.config.plain_secrets import plain_secrets
+from hourglass.config.platform import include_folder
 from hourglass.config.schema import SourceSchema
 from hourglass.config.source import Source
+from hourglass.config.unavailable import unavailable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -32,15 +37,22 @@ class Loaded:
         return [p for e in self.errors for p in e.problems]
 
 
-def load_sources(include: Path) -> Loaded:
+def source_files(include: Path) -> list[Path]:
+    """Every file of a folder that is, or should be, a source."""
+    return sorted(p for p in (include / "sources").glob("*.y*ml") if not p.name.startswith("."))
+
+
+def load_sources(include: Path, files: Iterable[Path] | None = None) -> Loaded:
     """Load every source; a broken file takes only itself out.
 
     Args:
         include: The include folder.
+        files: The files to load, in order; every one by default. Of two that claim one location, the later
+            is to blame.
     """
     loaded = Loaded()
     seen: dict[str, Path] = {}
-    for path in sorted((include / "sources").glob("*.y*ml")):
+    for path in files if files is not None else source_files(include):
         try:
             loaded.sources.append(_load_unique(path, include, seen))
         except ConfigError as error:
@@ -54,12 +66,12 @@ def load_source(source_id: str, include: Path | None = None) -> Source:
     Raises:
         ConfigError: There is no such source, or its files are wrong.
     """
-    include = include or Platform.from_env().include
+    include = include or include_folder()
     path = include / "sources" / f"{source_id}.yaml"
-    if not path.exists():
-        known = [p.stem for p in (include / "sources").glob("*.yaml")]
+    known = [p.stem for p in (include / "sources").glob("*.yaml")]
+    if source_id not in known:
         message = f"there is no source {source_id!r}{did_you_mean(source_id, known)}"
-        raise ConfigError([Problem(shown(path), 0, 0, message)])
+        raise ConfigError([Problem(shown(path), 0, 0, message, "", "source-file.md#source-file")])
     return load_source_file(path, include)
 
 
@@ -70,112 +82,121 @@ def load_source_file(path: Path, include: Path) -> Source:
         ConfigError: With every mistake of both files.
     """
     document = read_document(path)
-    file = _validated(SourceFile, document)
-    if file.source_id != path.stem:
-        message = f"source_id {file.source_id!r} differs from the file's name {path.name!r}; make them equal"
-        raise ConfigError([document.problem(("source_id",), message)])
-    schema = _load_schema(document, file, include)
-    source = Source(file, schema)
-    if problems := list(_cross_checks(document, source, include)):
-        raise ConfigError(problems)
-    return source
-
-
-def _load_unique(path: Path, include: Path, locations: dict[str, Path]) -> Source:
-    source = load_source_file(path, include)
-    ingestion = source.file.ingestion
-    landing = f"{ingestion.location}{ingestion.path_template or ''}"
-    if landing in locations:
-        other = shown(locations[landing])
-        message = f"{landing} is already the location of {other}; one object can belong to one source only"
-        raise ConfigError([read_document(path).problem(("ingestion", "location"), message)])
-    locations[landing] = path
-    return source
-
-
-def _load_schema(document: Document, file: SourceFile, include: Path) -> SourceSchema:
-    path = include / file.schema_.file
-    if not path.is_file():
-        there = [str(p.relative_to(include)) for p in (include / "schemas").rglob("*.json")]
-        message = f"there is no schema file {file.schema_.file!r} in include/"
-        raise ConfigError(
-            [document.problem(("schema", "file"), message + did_you_mean(file.schema_.file, there))]
+    if not isinstance(document.data, dict):
+        found = (
+            "is empty" if document.data is None else f"holds {kind_of(document.data)}, not a mapping of keys"
         )
-    schema_document = read_document(path)
-    schema = _validated(SourceSchema, schema_document)
-    if schema.source_id != file.source_id:
-        message = f"this schema belongs to {schema.source_id!r}, but source {file.source_id!r} names it"
-        raise ConfigError([schema_document.problem(("source_id",), message)])
-    return schema
+        raise ConfigError([document.problem((), f"the file {found}; begin with source_id: {path.stem}")])
+    file, problems = _validated(SourceFile, document, _refused(document.data), reference_of)
+    problems += _identity(document, path)
+    schema, more = _load_schema(document, include)
+    problems += [*more, *CrossChecks(document, schema, include).problems()]
+    if problems or file is None or schema is None:
+        raise ConfigError(problems)
+    return Source(file, schema)
 
 
-def _cross_checks(document: Document, source: Source, include: Path) -> Iterable[Problem]:
-    paths = source.schema.paths()
-    added = {e.name for e in source.file.enrichments}
-    for location, name in source.mentioned_fields():
-        in_rule = "rules" in location or "deduplication" in location
-        known = set(paths) if in_rule else set(paths) | added
-        if name not in known:
-            message = f"field {name!r} is not in {source.file.schema_.file}{did_you_mean(name, known)}"
-            yield document.problem(location, message)
-    if (
-        source.event_time
-        and (stamp := paths.get(source.event_time))
-        and stamp.type not in ("TIMESTAMP", "DATE")
-    ):
-        message = f"event_time {source.event_time!r} is {stamp.type}; it must be a TIMESTAMP or a DATE"
-        yield document.problem(("schema", "event_time"), message)
-    for kind in ("materialized_views", "feature_sets"):
-        folder = {"materialized_views": "materialized_views", "feature_sets": "features"}[kind]
-        for index, name in enumerate(getattr(source.file.serving, kind)):
-            if not (include / "sql" / folder / f"{name}.sql").is_file():
-                there = [p.stem for p in (include / "sql" / folder).glob("*.sql")]
-                message = f"there is no include/sql/{folder}/{name}.sql{did_you_mean(name, there)}"
-                yield document.problem(("serving", kind, index), message)
+def _load_unique(path: Path, include: Path, landings: dict[str, Path]) -> Source:
+    source = load_source_file(path, include)
+    landing = source.file.ingestion.landing
+    for other, owner in landings.items():
+        if landing.startswith(other) or other.startswith(landing):
+            where = landing if landing == other else f"{landing} overlaps {other}, which"
+            message = (
+                f"{where} is already the location of {shown(owner)}; one object can belong to one source "
+                "only, so give each a prefix of its own"
+            )
+            document = read_document(path)
+            raise ConfigError(
+                [document.problem(("ingestion", "location"), message, reference="source-file.md#ingestion")]
+            )
+    landings[landing] = path
+    return source
 
 
-def _validated(model: type[Model], document: Document) -> Model:
+def _identity(document: Document, path: Path) -> Iterator[Problem]:
+    said = document.data.get("source_id")
+    if path.suffix != ".yaml":
+        message = f"the file is called {path.name}; rename it {path.stem}.yaml"
+        yield document.problem(("source_id",), message)
+    elif isinstance(said, str) and said != path.stem:
+        message = f"source_id {said!r} differs from the file's name {path.name!r}; make them equal"
+        yield document.problem(("source_id",), message, reference="source-file.md#top-level")
+
+
+def _refused(data: Any) -> Iterator[tuple[Location, str, bool]]:
+    """What is wrong whatever the models say of it."""
+    yield from unavailable(data)
+    for location, message in plain_secrets(data):
+        yield location, message, False
+    yield from _nothing(data, ())
+
+
+def _nothing(value: Any, location: Location) -> Iterator[tuple[Location, str, bool]]:
+    if value is None and location:
+        last = location[-1]
+        what = f"key {last!r}" if isinstance(last, str) else f"item {last + 1} of the list"
+        yield location, f"{what} has no value; give it one or remove it", isinstance(last, str)
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _nothing(item, (*location, key))
+
+
+def _load_schema(document: Document, include: Path) -> tuple[SourceSchema | None, Sequence[Problem]]:
+    name = dig(document.data, ("schema", "file"))
+    if not isinstance(name, str):
+        return None, []
+    path = include / name
+    if Path(name).is_absolute() or not _is_schema(name, path):
+        there = [str(p.relative_to(include)) for p in (include / "schemas").rglob("*.json")]
+        message = f"there is no schema file {name!r} in include/{did_you_mean(name, there)}"
+        return None, [document.problem(("schema", "file"), message, reference="source-file.md#schema")]
     try:
-        return model.model_validate(document.data)
+        schema_document = read_document(path)
+    except ConfigError as error:
+        return None, error.problems
+    return _checked_schema(document, schema_document, include)
+
+
+def _is_schema(name: str, path: Path) -> bool:
+    try:
+        return path.suffix == ".json" and ".." not in Path(name).parts and path.is_file()
+    except ValueError:  # a NUL in the name
+        return False
+
+
+def _checked_schema(
+    document: Document, schema_document: Document, include: Path
+) -> tuple[SourceSchema | None, Sequence[Problem]]:
+    later = list(_refused(schema_document.data))
+    schema, problems = _validated(SourceSchema, schema_document, later, lambda _: None)
+    if schema is None:
+        return None, problems
+    said = document.data.get("source_id")
+    if isinstance(said, str) and schema.source_id != said:
+        message = f"this schema belongs to {schema.source_id!r}, but source {said!r} names it"
+        problems.append(schema_document.problem(("source_id",), message))
+    problems += version_problems(schema_document, include)
+    if dig(document.data, ("schema", "evolution")) != "none":
+        problems += evolution_problems(schema_document, include)
+    return schema, problems
+
+
+def _validated(
+    model: type[Model],
+    document: Document,
+    refused: Iterable[tuple[Location, str, bool]],
+    reference: Callable[[Location], str | None],
+) -> tuple[Model | None, list[Problem]]:
+    problems: dict[Location, Problem] = {}
+    for location, message, at_key in refused:
+        problems.setdefault(
+            location, document.problem(location, message, at_key=at_key, reference=reference(location))
+        )
+    try:
+        return model.model_validate(document.data), list(problems.values())
     except ValidationError as error:
-        raise ConfigError([_problem(document, model, dict(e)) for e in error.errors()]) from None
-
-
-def _problem(document: Document, model: type[BaseModel], error: dict[str, Any]) -> Problem:
-    location: Location = tuple(error["loc"])
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        hint = did_you_mean(str(location[-1]), _siblings(model, location))
-        return document.problem(location, f"unknown key {location[-1]!r}{hint}", at_key=True)
-    if kind == "missing":
-        where = f" in {'.'.join(map(str, location[:-1]))}" if location[:-1] else ""
-        return document.problem(location[:-1], f"key {location[-1]!r} is missing{where}; add it")
-    if kind == "literal_error":
-        hint = did_you_mean(str(error["input"]), _choices(context))
-        return document.problem(location, f"{error['input']!r} is not allowed here{hint}")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return document.problem(location, message[0].lower() + message[1:] if kind != "value_error" else message)
-
-
-def _choices(context: dict[str, Any]) -> list[str]:
-    return [part.strip().strip("'") for part in context["expected"].replace(" or ", ", ").split(",")]
-
-
-def _siblings(model: type[BaseModel], location: Location) -> list[str]:
-    """The keys allowed where an unknown one was found."""
-    schema = model.model_json_schema(by_alias=True)
-    node: dict[str, Any] = schema
-    for step in location[:-1]:
-        node = _resolved(schema, node)
-        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-    return list(_resolved(schema, node).get("properties", {}))
-
-
-def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    for option in node.get("anyOf", [node]):
-        if "$ref" in option:
-            target: dict[str, Any] = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-            return target
-        if option.get("type") in ("object", "array"):
-            return dict(option)
-    return node
+        found = list(problems_of(error, document, model, reference))
+    # What has been refused already explains the model's complaint about it, or about what is in it.
+    rest = [p for at, p in found if not any(at[: len(r)] == r for r in problems)]
+    return None, [*problems.values(), *rest]

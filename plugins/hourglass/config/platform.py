@@ -14,6 +14,11 @@ from typing import Self
 BIGLAKE_CATALOG = "https://biglake.googleapis.com/iceberg/v1/restcatalog"
 
 
+def include_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """The folder of sources, schemas, SQL and Spark jobs (`HOURGLASS_INCLUDE`)."""
+    return Path(env.get("HOURGLASS_INCLUDE") or Path(__file__).resolve().parents[3] / "include")
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """Names of the deployment.
@@ -57,7 +62,6 @@ class Platform:
                 "no Google Cloud project is set; set the environment variable HOURGLASS_PROJECT "
                 "(on a laptop, run through `make dag` or `python -m local exec`, which set it)"
             )
-        here = Path(__file__).resolve().parents[3] / "include"
         return cls(
             project=project,
             region=env.get("HOURGLASS_REGION", "us-central1"),
@@ -66,7 +70,7 @@ class Platform:
             lake_bucket=env.get("HOURGLASS_LAKE_BUCKET", f"{project}-hourglass-lake"),
             iceberg_uri=env.get("HOURGLASS_ICEBERG_URI", BIGLAKE_CATALOG),
             bigtable_instance=env.get("HOURGLASS_BIGTABLE_INSTANCE", "hourglass"),
-            include=Path(env.get("HOURGLASS_INCLUDE", here)),
+            include=include_folder(env),
             service_account=env.get("HOURGLASS_DATAPROC_SERVICE_ACCOUNT"),
             subnetwork=env.get("HOURGLASS_DATAPROC_SUBNETWORK"),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from hourglass.config.types import Strict, parse_duration
+from hourglass.config.types import Strict, misplaced, parse_duration
 
 Check = Literal[
     "not_null", "valid_email", "positive_number", "between", "in_set", "regex", "length",
@@ -38,35 +38,43 @@ class Rule(Strict):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    check: Check
-    field: str | None = None
-    min: float | int | None = None
-    max: float | int | None = None
-    values: list[str | int | float | bool] | None = None
-    pattern: str | None = None
-    age: str | None = None
-    expression: str | None = None
-    name: str | None = None
-    severity: Literal["critical"] = "critical"
+    check: Check = Field(description="The kind of check.")
+    field: str | None = Field(
+        None,
+        description="The field's dotted path, such as `actor.login`. Every check but `expression` needs it.",
+    )
+    min: float | int | None = Field(None, description="Lower bound of `between` and `length`, inclusive.")
+    max: float | int | None = Field(None, description="Upper bound of `between` and `length`, inclusive.")
+    values: list[str | int | float | bool] | None = Field(None, description="The allowed values of `in_set`.")
+    pattern: str | None = Field(None, description="The expression of `regex`, matched anywhere.")
+    age: str | None = Field(None, description="The duration of `max_age`, such as `7d`.")
+    expression: str | None = Field(None, description="Spark SQL; true or NULL for a good row.")
+    name: str | None = Field(
+        None, description="The reason beside quarantined rows; default: check and field."
+    )
+    severity: Literal["critical"] = Field("critical", description="The row is quarantined.")
+
+    @field_validator("age")
+    @classmethod
+    def _age_is_a_duration(cls, age: str | None) -> str | None:
+        if age is not None:
+            parse_duration(age)
+        return age
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
         needed = _PARAMETERS.get(self.check, ())
-        given = [
-            p
-            for p in ("min", "max", "values", "pattern", "age", "expression")
-            if getattr(self, p) is not None
-        ]
+        given = [p for p in PARAMETERS if getattr(self, p) is not None]
         if needed and not any(p in given for p in needed):
-            raise ValueError(f"check {self.check} needs {' or '.join(needed)}")
-        for extra in set(given) - set(needed):
-            raise ValueError(f"check {self.check} takes no {extra}")
+            raise misplaced("check", f"check {self.check} needs {' or '.join(needed)}")
+        for extra in given:
+            if extra not in needed:
+                raise misplaced(extra, f"check {self.check} takes no {extra}; remove it")
         if self.check == "expression" and not self.name:
-            raise ValueError("check expression needs a name, which is the reason beside quarantined rows")
+            message = "check expression needs a name, which is the reason beside quarantined rows"
+            raise misplaced("check", message)
         if self.check != "expression" and not self.field:
-            raise ValueError(f"check {self.check} needs a field")
-        if self.age is not None:
-            parse_duration(self.age)
+            raise misplaced("check", f"check {self.check} needs a field")
         return self
 
     @property
@@ -85,6 +93,7 @@ class Rule(Strict):
         return {"name": self.reason, "field": self.field, "expression": sql}
 
 
+PARAMETERS = ("min", "max", "values", "pattern", "age", "expression")
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "between": ("min", "max"),
     "length": ("min", "max"),

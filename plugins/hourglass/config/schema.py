@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -127,6 +126,3 @@ def table_columns(field: SchemaField) -> dict[str, Any]:
     if field.fields:
         resource["fields"] = [table_columns(child) for child in field.fields]
     return resource
-
-
-REFERENCE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")

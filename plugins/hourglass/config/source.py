@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -140,20 +139,6 @@ class Source:
             },
             **self.refine_settings(partition),
         }
-
-    def mentioned_fields(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Every field that the YAML names, with the place where it does."""
-        if self.file.schema_.event_time:
-            yield ("schema", "event_time"), self.file.schema_.event_time
-        for index, name in enumerate(self.file.serving.cluster_by):
-            yield ("serving", "cluster_by", index), name
-        for number, step in enumerate(self.file.processing.bronze_to_silver):
-            base = ("processing", "bronze_to_silver", number)
-            for index, name in enumerate(step.deduplication.key if step.deduplication else []):
-                yield (*base, "deduplication", "key", index), name
-            for index, rule in enumerate(step.data_quality.rules if step.data_quality else []):
-                if rule.field:
-                    yield (*base, "data_quality", "rules", index, "field"), rule.field
 
 
 def digest(spec: dict[str, Any]) -> str:

@@ -1,0 +1,238 @@
+"""What a source file says about its schema and its SQL: fields, columns and files that must exist.
+
+The checks read the plain values, not the models, so that they also run when something else in the file is
+wrong: all mistakes come in one go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hourglass.config.document import Document, Location
+from hourglass.config.errors import Problem, did_you_mean
+from hourglass.config.expressions import imbalance, unknown_names
+from hourglass.config.rule_checks import repeated_above, rule_problems
+from hourglass.config.schema import SYSTEM_COLUMNS, SchemaField, SourceSchema
+
+_STEPS: Location = ("processing", "bronze_to_silver")
+_CLUSTERED = ("STRING", "INT64", "NUMERIC", "BOOL", "TIMESTAMP", "DATE", "JSON")
+_SQL = {
+    "materialized_views": ("materialized_views", r"\bcreate\b.*\bmaterialized\s+view\b"),
+    "feature_sets": ("features", r"\bselect\b"),
+}
+_WORDS = {"materialized_views": "CREATE MATERIALIZED VIEW", "features": "SELECT"}
+_COMMENTS = re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class CrossChecks:
+    """One file's checks against its schema and the include folder.
+
+    Args:
+        document: The source file.
+        schema: Its schema; None when that could not be read, which has been said already.
+        include: The include folder.
+    """
+
+    document: Document
+    schema: SourceSchema | None
+    include: Path
+
+    @property
+    def paths(self) -> dict[str, SchemaField]:
+        """The schema's fields by their dotted path."""
+        return self.schema.paths() if self.schema else {}
+
+    def problems(self) -> Iterator[Problem]:
+        """Every mistake."""
+        paths = self.paths
+        for location, message in self._steps(paths):
+            yield self.document.problem(location, message, reference=reference_of(location))
+        for location, message in [*self._event_time(paths), *self._cluster_by(paths), *self._sql_files()]:
+            yield self.document.problem(location, message, reference=reference_of(location))
+
+    def _steps(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
+        seen: dict[str, Location] = {}
+        for number, step in _items(dig(self.document.data, _STEPS)):
+            here = (*_STEPS, number)
+            if dig(step, ("deduplication",)) is not None:
+                if "deduplication" in seen:
+                    yield (*here, "deduplication"), "there is a deduplication step already; write one key"
+                seen["deduplication"] = here
+                yield from self._key(
+                    (*here, "deduplication", "key"), dig(step, ("deduplication", "key")), paths
+                )
+            rules = dig(step, ("data_quality", "rules"))
+            yield from self._rules((*here, "data_quality", "rules"), rules, paths, seen)
+        yield from self._enrichments(paths)
+
+    def _key(
+        self, location: Location, key: Any, paths: Mapping[str, SchemaField]
+    ) -> Iterator[tuple[Location, str]]:
+        seen: set[str] = set()
+        for index, name in _items(key):
+            if not isinstance(name, str):
+                continue
+            if name in seen:
+                yield (*location, index), f"{name!r} stands in the key twice; keep one"
+            seen.add(name)
+            if unknown := self._unknown(name, paths):
+                yield (*location, index), unknown
+            elif outer := repeated_above(name, paths):
+                yield (
+                    (*location, index),
+                    f"{name!r} is a list or inside one (REPEATED {outer}), so that a row has many of them; "
+                    "name fields that a row has once",
+                )
+
+    def _rules(
+        self, location: Location, rules: Any, paths: Mapping[str, SchemaField], seen: dict[str, Location]
+    ) -> Iterator[tuple[Location, str]]:
+        for index, rule in _items(rules):
+            if not isinstance(rule, dict):
+                continue
+            here = (*location, index)
+            name, check = rule.get("field"), rule.get("check")
+            if isinstance(name, str) and (unknown := self._unknown(name, paths)):
+                yield (*here, "field"), unknown
+            for inner, message in rule_problems(rule, paths):
+                yield (*here, *inner), message
+            if check == "expression":
+                yield from self._expression((*here, "expression"), rule.get("expression"), paths)
+            reason = f"rule {rule.get('name') or f'{check} on {name}'}"
+            if reason in seen and isinstance(check, str):
+                yield here, f"{reason} stands here a second time; give it a name of its own"
+            seen[reason] = here
+
+    def _enrichments(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
+        added: dict[str, SchemaField] = {}
+        taken = {name: "a column that Hourglass adds" for name, _, _ in SYSTEM_COLUMNS}
+        taken |= {path.lower(): "a field of the schema" for path in paths if "." not in path}
+        for location, item in enrichments(self.document.data):
+            name = item.get("name")
+            if item.get("type") == "RECORD":
+                yield (*location, "type"), "an enrichment is one value; write JSON for anything nested"
+            yield from self._expression((*location, "expression"), item.get("expression"), {**paths, **added})
+            if not isinstance(name, str):
+                continue
+            if what := taken.get(name.lower()):
+                yield (*location, "name"), f"{name!r} is the name of {what}; choose another"
+            taken[name.lower()] = "an earlier enrichment"
+            added[name] = SchemaField.model_construct(name=name, type="STRING", mode="NULLABLE", fields=[])
+
+    def _expression(
+        self, location: Location, text: Any, paths: Mapping[str, SchemaField]
+    ) -> Iterator[tuple[Location, str]]:
+        if not isinstance(text, str):
+            return
+        if reason := imbalance(text):
+            yield location, f"{reason} in {text!r}"
+        elif self.schema is not None:
+            known = {p: f.type == "RECORD" and f.mode != "REPEATED" for p, f in paths.items()}
+            for name in unknown_names(text, known):
+                yield (
+                    location,
+                    f"{name!r} is no field that this expression can use{did_you_mean(name, paths)}",
+                )
+
+    def _event_time(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
+        location: Location = ("schema", "event_time")
+        name = dig(self.document.data, location)
+        if not isinstance(name, str):
+            return
+        if unknown := self._unknown(name, paths):
+            yield location, unknown
+        elif name in paths and paths[name].type not in ("TIMESTAMP", "DATE"):
+            yield location, f"event_time {name!r} is {paths[name].type}; it must be a TIMESTAMP or a DATE"
+        elif outer := repeated_above(name, paths):
+            yield (
+                location,
+                f"event_time {name!r} is a list or inside one (REPEATED {outer}); a row has one time",
+            )
+
+    def _cluster_by(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
+        columns: dict[str, str] = {
+            p: f.type if f.mode != "REPEATED" else "REPEATED" for p, f in paths.items() if "." not in p
+        }
+        columns |= {name: kind for name, kind, _ in SYSTEM_COLUMNS}
+        columns |= {str(e.get("name")): str(e.get("type")) for _, e in enrichments(self.document.data)}
+        seen: set[str] = set()
+        for index, name in _items(dig(self.document.data, ("serving", "cluster_by"))):
+            location = ("serving", "cluster_by", index)
+            if not isinstance(name, str) or self.schema is None:
+                continue
+            if name in seen:
+                yield location, f"{name!r} stands in cluster_by twice; keep one"
+            seen.add(name)
+            if name in paths and "." in name:
+                yield location, f"{name!r} is inside a RECORD; BigQuery clusters by whole columns only"
+            elif name not in columns:
+                yield location, f"field {name!r} is not in {self._schema_file()}{did_you_mean(name, columns)}"
+            elif columns[name] not in _CLUSTERED:
+                yield (
+                    location,
+                    f"{name!r} is {columns[name]}; BigQuery clusters by {', '.join(_CLUSTERED[:-1])}",
+                )
+
+    def _sql_files(self) -> Iterator[tuple[Location, str]]:
+        for kind, (folder, needed) in _SQL.items():
+            for index, name in _items(dig(self.document.data, ("serving", kind))):
+                if isinstance(name, str) and (message := self._sql_file(folder, name, needed)):
+                    yield ("serving", kind, index), message
+
+    def _sql_file(self, folder: str, name: str, needed: str) -> str | None:
+        path = self.include / "sql" / folder / f"{name}.sql"
+        try:
+            text = _COMMENTS.sub(" ", path.read_text("utf-8"))
+        except (OSError, ValueError):
+            there = [p.stem for p in path.parent.glob("*.sql")]
+            return f"there is no include/sql/{folder}/{name}.sql{did_you_mean(name, there)}"
+        if not re.search(needed, text, re.IGNORECASE | re.DOTALL):
+            return f"include/sql/{folder}/{name}.sql has no {_WORDS[folder]}; write it there"
+        if folder == "materialized_views" and f"mv_{name}" not in text:
+            return f"include/sql/{folder}/{name}.sql does not create gold.mv_{name}; give the view that name"
+        return None
+
+    def _unknown(self, name: str, paths: Mapping[str, SchemaField]) -> str | None:
+        if self.schema is None or name in paths:
+            return None
+        return f"field {name!r} is not in {self._schema_file()}{did_you_mean(name, paths)}"
+
+    def _schema_file(self) -> str:
+        return str(dig(self.document.data, ("schema", "file")))
+
+
+def dig(data: Any, location: Location) -> Any:
+    """The value at a path, or None where the file has another shape."""
+    for step in location:
+        if not isinstance(data, dict) or not isinstance(step, str):
+            return None
+        data = data.get(step)
+    return data
+
+
+def enrichments(data: Any) -> Iterator[tuple[Location, dict[str, Any]]]:
+    """Every enrichment as written, with its place."""
+    for number, step in _items(dig(data, _STEPS)):
+        for index, item in _items(dig(step, ("enrichment",))):
+            if isinstance(item, dict):
+                yield (*_STEPS, number, "enrichment", index), item
+
+
+def reference_of(location: Location) -> str:
+    """The part of the reference that describes the keys at a place of a source file."""
+    if "rules" in location:
+        return "checks.md#row-level-rules"
+    if location[:2] == ("ingestion", "completeness"):
+        return "source-file.md#completeness"
+    first = location[0] if len(location) > 1 else ""
+    headings = ("ingestion", "schema", "processing", "serving", "monitoring", "retention")
+    return f"source-file.md#{first if first in headings else 'top-level'}"
+
+
+def _items(value: Any) -> Iterator[tuple[int, Any]]:
+    return iter(enumerate(value)) if isinstance(value, list) else iter(())

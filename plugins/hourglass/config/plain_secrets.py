@@ -1,0 +1,49 @@
+"""Secrets written in plain text: by the name of the key, or by the look of the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hourglass.config.document import Location
+
+_NAMES = re.compile(
+    r"(^|[_-])(password|passwd|pwd|token|secret|api_?key|access_?key|private_?key|client_?secret|credentials?)$",
+    re.IGNORECASE,
+)
+_LOOKS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bAIza[0-9A-Za-z_-]{35}\b"
+    r"|\bgh[pousr]_[0-9A-Za-z]{36,}\b"
+    r"|\b[sr]k_(?:live|test)_[0-9A-Za-z]{16,}\b"
+    r"|\bxox[abprs]-[0-9A-Za-z-]{10,}"
+    r"|\bya29\.[0-9A-Za-z_-]{20,}"
+    r"|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\."
+    r"|://[^/\s:@]+:[^/\s:@]+@"
+)
+_ADVICE = (
+    "put it into Secret Manager, name it by `secret_name`, and change it, since git keeps what was written"
+)
+
+
+def plain_secrets(data: Any, location: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Every value that is a secret, with its place; the message never repeats it.
+
+    Args:
+        data: A file's plain value.
+        location: Where it is.
+    """
+    if isinstance(data, dict):
+        for key, value in data.items():
+            here = (*location, key)
+            if isinstance(value, str | int) and not isinstance(value, bool) and _NAMES.search(key):
+                yield here, f"{key} is a secret in plain text; {_ADVICE}"
+            else:
+                yield from plain_secrets(value, here)
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from plain_secrets(value, (*location, index))
+    elif isinstance(data, str) and _LOOKS.search(data):
+        yield location, f"this looks like a key or a password in plain text; {_ADVICE}"
