@@ -59,11 +59,11 @@ def classify(lines: DataFrame, spec: Spec) -> DataFrame:
         F.expr(f"decode(CAST({VALUE} AS BINARY), 'UTF-8') = {VALUE}").alias("__hg_utf8"),
         *[F.expr(hg_values.shaped(f, row)).alias(f.name) for f in spec.fields],
     )
-    levels = hg_unknown.level_columns(spec.fields)
-    flat = flat.select("*", *[F.expr(sql).alias(name) for name, sql in levels.items()]) if levels else flat
+    keys = hg_unknown.key_columns(spec.fields)
+    flat = flat.select("*", *[F.expr(sql).alias(name) for name, sql in keys.items()])
     checked = flat.select(
         "*",
-        F.expr(_first(hg_values.bad_values(spec.fields))).alias("__hg_bad"),
+        F.expr(_bad(spec.fields)).alias("__hg_bad"),
         F.expr(_first(_missing(spec))).alias("__hg_missing"),
         F.expr(hg_unknown.paths(spec.fields)).alias("__hg_unknown"),
     )
@@ -91,7 +91,12 @@ def _parse(fields: tuple[Field, ...]) -> str:
 def _first(cases: Iterator[tuple[str, str]]) -> str:
     """SQL for the path of the first case whose condition holds, else NULL."""
     branches = " ".join(f"WHEN {condition} THEN {literal(path)}" for condition, path in cases)
-    return f"CASE WHEN NOT __hg_fits THEN NULL {branches} END"
+    return f"CASE WHEN NOT __hg_fits THEN CAST(NULL AS STRING) {branches} END"
+
+
+def _bad(fields: tuple[Field, ...]) -> str:
+    was_json = hg_values.texts_that_were_json(fields)
+    return f"CASE WHEN __hg_fits THEN coalesce({_first(hg_values.bad_values(fields))}, {was_json}) END"
 
 
 def _reason(spec: Spec) -> str:

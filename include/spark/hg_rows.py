@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StringType
 
@@ -45,10 +45,11 @@ class Tally:
         return sum(self.reasons.values())
 
 
-def tally(rows: DataFrame) -> Tally:
+def tally(rows: DataFrame, spec: Spec) -> Tally:
     """Count judged lines; this is the action that reads them."""
+    date = F.when(F.col("__hg_reason").isNull(), event_date(spec).cast("string"))
     groups = (
-        rows.groupBy("__hg_path", "__hg_block", "__hg_reason")
+        rows.groupBy("__hg_path", "__hg_block", "__hg_reason", date.alias("date"))
         .agg(
             F.count(F.lit(1)).alias("n"),
             F.min("__hg_id").alias("first"),
@@ -67,12 +68,19 @@ def tally(rows: DataFrame) -> Tally:
         mine = Block(*place, row["first"], row["last"], row["n"])
         blocks[place] = _together(blocks[place], mine) if place in blocks else mine
         if row["__hg_reason"] is None:
+            result.dates.add(row["date"])
             result.unknown += row["unknown"]
         else:
             result.reasons[row["__hg_reason"]] = result.reasons.get(row["__hg_reason"], 0) + row["n"]
             result.bad_bytes += row["bytes"]
     result.blocks = list(blocks.values())
     return result
+
+
+def event_date(spec: Spec) -> Column:
+    """The UTC date of the event's own time, or of the partition's start when events have none."""
+    moment = dotted(spec.event_time.field) if spec.event_time else timestamp(spec.start.isoformat())
+    return F.to_date(F.expr(moment))
 
 
 def _together(one: Block, other: Block) -> Block:
@@ -167,7 +175,7 @@ class Numbered:
             *[quoted(f.name) for f in self._spec.fields],
             *[quoted(e.name) for e in self._spec.enrichment],
             self._hour(),
-            self._event_date().alias("event_date"),
+            event_date(self._spec).alias("event_date"),
             "source_object",
             "source_line",
             "unknown_fields",
@@ -175,11 +183,6 @@ class Numbered:
 
     def _hour(self) -> Any:
         return F.expr(timestamp(self._spec.start.isoformat())).alias("landing_hour")
-
-    def _event_date(self) -> Any:
-        if self._spec.event_time:
-            return F.to_date(F.expr(dotted(self._spec.event_time.field)))
-        return F.to_date(F.expr(timestamp(self._spec.start.isoformat())))
 
     def quarantined(self) -> DataFrame:
         """The rows of the quarantine table."""
@@ -216,7 +219,9 @@ class Numbered:
 
     def event_dates(self) -> list[str]:
         """The UTC dates of the silver rows' event times, in order."""
-        dates = self._unique().select(self._event_date().alias("d")).distinct().collect()
+        if self._keys is None or len(self._counted.dates) < 2:
+            return sorted(self._counted.dates)
+        dates = self._unique().select(event_date(self._spec).alias("d")).distinct().collect()
         return sorted(row["d"].isoformat() for row in dates)
 
 

@@ -60,8 +60,12 @@ def _json(here: str, path: str) -> str:
 
 def raw_text(path: str) -> str:
     """SQL for the JSON text at a path, with the quotes of a string: two matches come as a list."""
-    pair = f"get_json_object(concat('[', {VALUE}, ',', {VALUE}, ']'), {literal(path)})"
+    pair = _pair(literal(path))
     return f"substring({pair}, 2, (length({pair}) - 3) div 2)"
+
+
+def _pair(path: str) -> str:
+    return f"get_json_object(concat('[', {VALUE}, ',', {VALUE}, ']'), {path})"
 
 
 def _json_in_list(here: str) -> str:
@@ -82,18 +86,41 @@ def bad_values(
         cases = (
             bad_values(field.fields, item, name, inner)
             if is_record(field)
-            else _bad_scalar(field, item, name, inner)
+            else _bad_scalar(field, item, name)
         )
         for condition, where in cases:
             yield (f"exists({here}, {item} -> {condition})" if field.repeated else condition), where
 
 
-def _bad_scalar(field: Field, here: str, name: str, lists: int) -> Iterator[tuple[str, str]]:
+def _bad_scalar(field: Field, here: str, name: str) -> Iterator[tuple[str, str]]:
     if field.type in ("FLOAT64", "FLOAT"):
         yield f"abs({here}) = double('Infinity')", name
     elif field.type == "TIMESTAMP":
         yield f"({here} < {FIRST} OR {here} > {LAST})", name
-    elif field.type == "STRING" and not lists:
-        # An object or list in place of a text; inside lists it is kept as its JSON text.
-        text = raw_text(f"$[*].{name}")
-        yield f"(startswith({here}, '{{') OR startswith({here}, '[')) AND NOT startswith({text}, '\"')", name
+
+
+def texts_that_were_json(fields: tuple[Field, ...]) -> str:
+    """SQL for the path of the first STRING field that holds an object or a list in the line, else NULL.
+
+    Only a text that begins with { or [ is looked up. Inside lists such a value stays as its JSON text.
+    """
+    leaves = list(_texts(fields, "", ""))
+    if not leaves:
+        return "CAST(NULL AS STRING)"
+    marked = " OR ".join(f"startswith({here}, '{mark}')" for here, _ in leaves for mark in "{[")
+    names = ", ".join(literal(name) for _, name in leaves)
+    looked_up = "concat('$[*].', p)"
+    was_json = f"substring({_pair(looked_up)}, 2, 1) IN ('{{', '[')"
+    return f"CASE WHEN {marked} THEN filter(array({names}), p -> {was_json})[0] END"
+
+
+def _texts(fields: tuple[Field, ...], row: str, path: str) -> Iterator[tuple[str, str]]:
+    for field in fields:
+        here = f"{row}.{quoted(field.name)}" if row else quoted(field.name)
+        name = f"{path}.{field.name}" if path else field.name
+        if field.repeated:
+            continue
+        if is_record(field):
+            yield from _texts(field.fields, here, name)
+        elif field.type == "STRING":
+            yield here, name

@@ -133,7 +133,7 @@ def _read_once(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> tupl
     lines = hg_read.read_lines(spark, spec, damaged)
     rows = hg_classify.classify(lines, spec).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        return rows, hg_rows.tally(rows)
+        return rows, hg_rows.tally(rows, spec)
     except BaseException:
         rows.unpersist()
         raise

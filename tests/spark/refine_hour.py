@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 START = "2021-07-21T06:00:00+00:00"
 
 
-def column(name: str, kind: str, mode: str = "NULLABLE", fields: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def column(
+    name: str, kind: str, mode: str = "NULLABLE", fields: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     return {"name": name, "type": kind, "mode": mode} | ({"fields": fields} if fields else {})
 
 
@@ -40,7 +42,10 @@ SCHEMA = [
         "items",
         "RECORD",
         "REPEATED",
-        [column("sku", "STRING", "REQUIRED"), column("detail", "RECORD", "NULLABLE", [column("q", "INT64", "REQUIRED")])],
+        [
+            column("sku", "STRING", "REQUIRED"),
+            column("detail", "RECORD", "NULLABLE", [column("q", "INT64", "REQUIRED")]),
+        ],
     ),
     column("tags", "STRING", "REPEATED"),
 ]
@@ -106,7 +111,9 @@ class Hour:
         """The spec for what was added so far; `changes` replace its top-level keys."""
         self.runs += 1
         start = datetime.fromisoformat(self.start)
-        table = re.sub(r"\W+", "_", self.name).lower()[:60] + hashlib.sha256(self.name.encode()).hexdigest()[:6]
+        table = (
+            re.sub(r"\W+", "_", self.name).lower()[:60] + hashlib.sha256(self.name.encode()).hexdigest()[:6]
+        )
         objects = [
             {"uri": p.as_uri() if "%" not in p.as_uri() else f"file://{p}", "size": p.stat().st_size}
             | {"generation": p.stat().st_mtime_ns // 1000}

@@ -137,7 +137,21 @@ def test_values(judged: Result) -> None:
     assert judged.row("g18")["amount"] == Decimal("0.000000001")
 
 
-JSON_VALUES = ["text", '{"a":1}', "[1]", "5", "", 5, -1.5, True, False, {"a": "b"}, [], {"a": '{"b'}, 'q"uote\n']
+JSON_VALUES = [
+    "text",
+    '{"a":1}',
+    "[1]",
+    "5",
+    "",
+    5,
+    -1.5,
+    True,
+    False,
+    {"a": "b"},
+    [],
+    {"a": '{"b'},
+    'q"uote\n',
+]
 
 
 def test_a_json_column_always_holds_json(hour: Hour) -> None:
@@ -173,7 +187,9 @@ def test_unknown_fields_are_kept_where_they_were(hour: Hour) -> None:
     assert result.row(1)["unknown_fields"] is None
     assert result.row(2)["unknown_fields"] == '{"new":1.10,"big":12345678901234567890.123456789}'
     assert json.loads(result.row(3)["unknown_fields"]) == {"actor": {"nick": "bo", "x": None}, "new": "5"}
-    assert json.loads(result.row(4)["unknown_fields"]) == {"items": [{}, {"colour": ["red"], "detail": {"r": 2}}]}
+    assert json.loads(result.row(4)["unknown_fields"]) == {
+        "items": [{}, {"colour": ["red"], "detail": {"r": 2}}]
+    }
     assert json.loads(result.row(5)["unknown_fields"]) == {"Id": "other case"}
     assert result.outcome["unknown_fields"] == {
         "new": 2,
@@ -187,7 +203,9 @@ def test_unknown_fields_are_kept_where_they_were(hour: Hour) -> None:
 
 
 def test_unknown_fields_can_be_refused(hour: Hour) -> None:
-    hour.gz("a.gz", [line(1), line(2, new=1), line(3, actor={"id": 1, "nick": "bo"}), line(4, new=1, id=None)])
+    hour.gz(
+        "a.gz", [line(1), line(2, new=1), line(3, actor={"id": 1, "nick": "bo"}), line(4, new=1, id=None)]
+    )
     result = hour.refine(unknown_fields="quarantine")
     assert result.verdicts() == {
         2: ("unknown_field", "new"),

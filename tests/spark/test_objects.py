@@ -155,7 +155,9 @@ def test_any_split_gives_the_same_rows(hour: Hour, spark: Any, monkeypatch: pyte
     """Line numbers and the surviving duplicate do not depend on how Spark cuts the work."""
     rng = random.Random(7)
     for name in "abcdefg":
-        rows = [noise(rng.randrange(400), rng.randrange(200)) if rng.random() < 0.9 else b"" for _ in range(150)]
+        rows = [
+            noise(rng.randrange(400), rng.randrange(200)) if rng.random() < 0.9 else b"" for _ in range(150)
+        ]
         content = b"\n".join(rows)
         if name in "aceg":
             hour.add(f"{name}.json", content)

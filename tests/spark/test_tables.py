@@ -100,8 +100,12 @@ def test_new_fields_become_columns_and_old_ones_stay(hours: Hours, spark: Any) -
     seven.schema[:] = [f for f in seven.schema if f["name"] != "tags"]
     seven.schema.insert(1, column("colour", "STRING"))
     items = next(f for f in seven.schema if f["name"] == "items")
-    seven.schema[seven.schema.index(items)] = items | {"fields": [*items["fields"], column("price", "NUMERIC")]}
-    new = event(2, at=SEVEN, colour="red", actor={"id": 2, "nick": "bo"}, items=[{"sku": "b", "price": 1}], tags=["t"])
+    seven.schema[seven.schema.index(items)] = items | {
+        "fields": [*items["fields"], column("price", "NUMERIC")]
+    }
+    new = event(
+        2, at=SEVEN, colour="red", actor={"id": 2, "nick": "bo"}, items=[{"sku": "b", "price": 1}], tags=["t"]
+    )
     seven.gz("a.gz", [__import__("json").dumps(new).encode()])
     result = seven.refine()
     row = result.row(2)
@@ -129,9 +133,15 @@ def test_a_column_keeps_its_type(hours: Hours) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rules": [{"name": "r", "field": "n", "expression": "m > 0"}]}, r"rule r, field n.*does not analyse: m > 0"),
+        (
+            {"rules": [{"name": "r", "field": "n", "expression": "m > 0"}]},
+            r"rule r, field n.*does not analyse: m > 0",
+        ),
         ({"rules": [{"name": "r", "field": "n", "expression": "n >"}]}, r"rule r, field n.*does not analyse"),
-        ({"rules": [{"name": "r", "field": "n", "expression": "n + 1"}]}, r"rule r, field n.*bigint, not boolean"),
+        (
+            {"rules": [{"name": "r", "field": "n", "expression": "n + 1"}]},
+            r"rule r, field n.*bigint, not boolean",
+        ),
         ({"rules": [{"name": "r", "field": "n", "expression": "rand() > 0.5"}]}, r"another value each time"),
         ({"rules": [{"name": "r", "field": "at", "expression": "at < now()"}]}, r"another value each time"),
         ({"rules": [{"name": "r", "field": "n", "expression": "sum(n) > 0"}]}, r"rule r.*does not analyse"),
@@ -152,7 +162,11 @@ def test_a_wrong_configuration_fails_at_once(hour: Hour, change: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("nonsense", "not a spec file"), ('{"version": 2}', "version 2, this job reads version 1"), ("{}", "version")],
+    [
+        ("nonsense", "not a spec file"),
+        ('{"version": 2}', "version 2, this job reads version 1"),
+        ("{}", "version"),
+    ],
 )
 def test_a_wrong_spec_says_so(text: str, message: str) -> None:
     with pytest.raises(RefineError, match=message):
