@@ -40,6 +40,7 @@ class Steps:
             self._spark(),
             self._jars("dataproc", "the jars of Spark, from Maven", after=["jars-iceberg"]),
             self._bigquery(),
+            self._dbt_manifest(),
             self._bytecode(),
             self._startup_archive(),
         ]
@@ -186,6 +187,24 @@ class Steps:
             [self._root / ".local" / "jars" / target],
             work,
             after=after or [],
+        )
+
+    def _dbt_manifest(self) -> Step:
+        project = self._root / "include" / "dbt"
+        folders = ("models", "macros", "tests", "seeds", "snapshots")
+        inputs: list[Path | str] = [project / "dbt_project.yml", project / "profiles.yml"]
+        inputs += sorted(f for name in folders for f in (project / name).rglob("*") if f.is_file())
+
+        def work(call: Call) -> None:
+            # The DAGs read nodes and tags from it; no warehouse is asked, so any project's name will do.
+            settings = ["HOURGLASS_PROJECT=hourglass-local", "DBT_SEND_ANONYMOUS_USAGE_STATS=False"]
+            dbt = self._venv / "bin" / "dbt"
+            call(["env", *settings, dbt, "parse", "--project-dir", project, "--profiles-dir", project])
+
+        output = project / "target" / "manifest.json"
+        hint = "dbt's message above names the model; correct it and run the command again."
+        return Step(
+            "dbt-manifest", "the models as the DAGs see them", inputs, [output], work, ["environment"], hint
         )
 
     def _bytecode(self) -> Step:
