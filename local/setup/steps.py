@@ -145,7 +145,7 @@ class Steps:
                         "build",
                         "-C",
                         self._local,
-                        "-trimpath",
+                        *GO_FLAGS,
                         "-ldflags=-s -w",
                         "-o",
                         output,
