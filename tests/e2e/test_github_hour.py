@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from google.cloud import bigquery, storage
-from tests.e2e.oracle import Expected, expect, partition_start
 
 from hourglass.cloud import bigtable
 from hourglass.partition import Partition
 from hourglass.partition.features import row_key
+from tests.e2e.oracle import Expected, expect, partition_start
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
 ROOT = Path(__file__).resolve().parents[2]

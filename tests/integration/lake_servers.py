@@ -22,6 +22,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.cloud.dataproc_v1 import Batch, BatchControllerClient
 from google.cloud.dataproc_v1.services.batch_controller.transports import BatchControllerGrpcTransport
+
 from local.iceberg import command as iceberg_command
 
 ROOT = Path(__file__).parents[2]

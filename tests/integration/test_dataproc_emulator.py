@@ -16,6 +16,7 @@ import psutil
 import pytest
 from google.api_core import exceptions
 from lake_servers import PARENT, ROOT, Dataproc, State, catalog, free_port, gcs, wait_for
+
 from local.dataproc import properties
 from local.dataproc.driver import stop_all
 from local.dataproc.messages import last_exception

@@ -10,6 +10,7 @@ import urllib.request
 import psutil
 import pytest
 from lake_servers import ROOT, catalog, free_port, gcs
+
 from local.iceberg import install, java
 
 pytestmark = pytest.mark.cloud
