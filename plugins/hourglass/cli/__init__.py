@@ -1,0 +1,1 @@
+"""python -m hourglass: validate, show, schema, new."""

@@ -1,0 +1,269 @@
+"""From a sample's profile to a schema: types, modes, keys and the event's time, each with how sure it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hourglass.cli.profile import Profile, Sample
+from hourglass.config.schema import SYSTEM_COLUMNS
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
+_RESERVED = {name for name, _, _ in SYSTEM_COLUMNS}
+_TIMES = ("event_timestamp", "event_time", "timestamp", "created_at", "occurred_at")
+_PERSONAL = re.compile(
+    r"e?mail|phone|user_?name|first_?name|last_?name|full_?name|^ip(_address)?$|user_agent|street|login|ssn|iban",
+    re.IGNORECASE,
+)
+_EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
+ENOUGH = 20
+
+
+@dataclass(frozen=True)
+class Note:
+    """One decision and its grounds.
+
+    Args:
+        subject: The field or the question.
+        answer: What was decided.
+        sure: high, medium or low.
+        why: The grounds.
+    """
+
+    subject: str
+    answer: str
+    sure: str
+    why: str
+
+
+@dataclass
+class Inferred:
+    """A schema that fits a sample.
+
+    Args:
+        fields: As in a schema file.
+        key: The fields that identify an event; empty when none do.
+        event_time: The field with the event's own time, if there is one.
+        notes: Every decision.
+    """
+
+    fields: list[dict[str, Any]] = field(default_factory=list)
+    key: list[str] = field(default_factory=list)
+    event_time: str | None = None
+    notes: list[Note] = field(default_factory=list)
+
+
+def infer(sample: Sample) -> Inferred:
+    """Decide on types, modes, key and event time.
+
+    Args:
+        sample: What was read.
+    """
+    found = Inferred()
+    found.fields = list(_fields(sample.root, sample.lines, "", found.notes))
+    found.key = _key(found, sample)
+    found.event_time = _event_time(found)
+    return found
+
+
+def _fields(profile: Profile, parents: int, prefix: str, notes: list[Note]) -> Iterator[dict[str, Any]]:
+    taken: set[str] = set()
+    for name, inner in profile.fields.items():
+        path = f"{prefix}{name}"
+        if reason := _unusable(name, taken, prefix):
+            notes.append(Note(path, "left out", "high", f"{reason}; its values stay in unknown_fields"))
+            continue
+        taken.add(name.lower())
+        yield _field(name, inner, parents, path, notes)
+
+
+def _unusable(name: str, taken: set[str], prefix: str) -> str | None:
+    if not _NAME.fullmatch(name):
+        return "a column's name has letters, digits and _ only"
+    if name.lower() in taken:
+        return "BigQuery ignores case, and another field has this name"
+    if not prefix and name.lower() in _RESERVED:
+        return "Hourglass adds a column of this name"
+    return None
+
+
+def _field(name: str, profile: Profile, parents: int, path: str, notes: list[Note]) -> dict[str, Any]:
+    kind, sure, why, inner = _type(profile)
+    made: dict[str, Any] = {"name": name, "type": kind}
+    if inner is not None and profile.kinds["list"]:
+        made["mode"] = "REPEATED"
+    else:
+        made["mode"] = "REQUIRED" if profile.seen == parents >= ENOUGH else "NULLABLE"
+    notes.append(
+        Note(
+            path, f"{kind} {made['mode']}", sure, "; ".join(filter(None, [why, _presence(profile, parents)]))
+        )
+    )
+    if epoch := _epoch(name, profile, kind):
+        notes.append(Note(path, "stays INT64", "medium", epoch))
+    made["description"] = "TODO: describe"
+    if _PERSONAL.search(name) and kind == "STRING":
+        made["classification"] = "pii"
+    if kind == "RECORD" and inner is not None:
+        made["fields"] = list(_fields(inner, inner.kinds["object"], f"{path}.", notes))
+        if not made["fields"]:
+            del made["fields"]
+            made |= {"type": "JSON", "mode": "NULLABLE"}
+    return made
+
+
+def _presence(profile: Profile, parents: int) -> str:
+    if profile.seen < parents:
+        return f"there in {profile.seen} of {parents}"
+    return f"always there, {parents} times" + ("" if parents >= ENOUGH else ", too few to call it REQUIRED")
+
+
+def _type(profile: Profile) -> tuple[str, str, str, Profile | None]:
+    """Type, how sure, why, and the profile of a record's fields or a list's items."""
+    kinds = set(profile.kinds)
+    if not kinds:
+        return "JSON", "low", "only null was seen; give it a type when you know it", None
+    if kinds == {"list"}:
+        return _list_type(profile)
+    if kinds == {"object"}:
+        return _object_type(profile)
+    kind, why = _scalar_type(profile)
+    if kind is None:
+        return "JSON", "medium", f"values of several kinds: {_counts(profile)}", None
+    return kind, "high" if profile.seen >= ENOUGH else "medium", why, None
+
+
+def _object_type(profile: Profile) -> tuple[str, str, str, Profile | None]:
+    objects, fields = profile.kinds["object"], profile.fields
+    if not fields:
+        return "JSON", "low", "only empty objects were seen", None
+    usual = sum(f.seen + f.nulls for f in fields.values()) / (objects * len(fields))
+    if usual < 0.35 and len(fields) > 5:
+        why = f"{len(fields)} different keys, each in {usual:.0%} of the objects: no fixed shape"
+        return "JSON", "medium", why, None
+    return "RECORD", "high" if objects >= ENOUGH else "medium", f"{len(fields)} fields", profile
+
+
+def _list_type(profile: Profile) -> tuple[str, str, str, Profile | None]:
+    items = profile.items
+    if items is None or not items.kinds:
+        return "JSON", "low", "only empty lists were seen", None
+    if items.nulls:
+        return "JSON", "medium", "lists with null in them, which BigQuery's arrays cannot hold", None
+    kind, sure, why, _ = ("", "", "", None) if items.kinds["list"] else _type(items)
+    if kind in ("", "JSON"):
+        return "JSON", "medium", "lists of lists, or of values of several kinds", None
+    return kind, sure, f"lists of {why or kind}", items
+
+
+def _scalar_type(profile: Profile) -> tuple[str | None, str]:
+    kinds = set(profile.kinds)
+    if kinds <= {"timestamp", "zoneless"}:
+        return "TIMESTAMP", "ISO 8601" + ("; no time zone: read as UTC" if "zoneless" in kinds else "")
+    if kinds == {"date"}:
+        return "DATE", "ISO 8601"
+    if kinds <= {"text", "timestamp", "zoneless", "date"}:
+        return "STRING", "" if kinds == {"text"} else f"text of several forms: {_counts(profile)}"
+    if kinds == {"bool"}:
+        return "BOOL", ""
+    return _number_type(profile, kinds), f"{profile.low} to {profile.high}"
+
+
+def _number_type(profile: Profile, kinds: set[str]) -> str | None:
+    if kinds == {"int"}:
+        return "INT64"
+    if kinds <= {"int", "bigint"} and max(-profile.low, profile.high) < 1e28:
+        return "NUMERIC"
+    return "FLOAT64" if kinds <= {"int", "float"} else None
+
+
+def _counts(profile: Profile) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in profile.kinds.most_common())
+
+
+def _epoch(name: str, profile: Profile, kind: str) -> str | None:
+    if kind != "INT64" or not re.search(
+        r"time|date|_at$|^ts(_|$)|_ts$|_[mun]?s$|epoch|micros|millis", name, re.IGNORECASE
+    ):
+        return None
+    for unit, size in _EPOCHS.items():
+        # 2001 to 2100
+        if 978_307_200 * size <= profile.low <= profile.high < 4_102_444_800 * size:
+            return (
+                f"looks like {unit} since 1970; only text is read as TIMESTAMP, so an enrichment must "
+                "convert it, and it cannot be event_time"
+            )
+    return None
+
+
+def _key(found: Inferred, sample: Sample) -> list[str]:
+    names = list(_single(found.fields, sample.root))
+    unique = [
+        (path, p)
+        for path, p in names
+        if p.seen == sample.lines == len(p.values) and not set(p.kinds) & {"float"}
+    ]
+    ranked = sorted(unique, key=lambda pair: _rank(pair[0]))
+    if ranked and (_rank(ranked[0][0]) < 5 or sample.lines >= ENOUGH):
+        best = ranked[0][0]
+        others = f"; so would {', '.join(p for p, _ in ranked[1:4])}" if ranked[1:] else ""
+        named = _rank(best) < 5
+        sure = "high" if named and sample.lines >= 100 else "medium" if named else "low"
+        why = f"its {sample.lines} values differ{others}"
+        found.notes.append(Note("deduplication key", best, sure, why))
+        return [best]
+    why = "no field has a different value in every line; without a key, repeated events are kept"
+    found.notes.append(Note("deduplication key", "none", "low", why))
+    return []
+
+
+def _single(
+    fields: list[dict[str, Any]], profile: Profile, prefix: str = ""
+) -> Iterator[tuple[str, Profile]]:
+    """The fields that a row has once and that could be a key."""
+    for item in fields:
+        inner = profile.fields[item["name"]]
+        if item["type"] == "RECORD" and item["mode"] != "REPEATED":
+            yield from _single(item["fields"], inner, f"{prefix}{item['name']}.")
+        elif item["type"] in ("STRING", "INT64") and item["mode"] != "REPEATED":
+            yield f"{prefix}{item['name']}", inner
+
+
+def _rank(path: str) -> int:
+    """How much a name sounds like an event's key; lower is more."""
+    name = path.lower()
+    for rank, pattern in enumerate(
+        (r"event_?id|id|uuid|_id", r"(message|record|row)_?(id|uuid)", r"\w+_(id|uuid|key)")
+    ):
+        if re.fullmatch(pattern, name):
+            return rank
+    if re.search(r"id$|uuid$|key$", name):
+        return 3 if "." not in name else 4
+    return 5 + name.count(".")
+
+
+def _event_time(found: Inferred) -> str | None:
+    stamps = [f for f in found.fields if f["type"] == "TIMESTAMP" and f["mode"] != "REPEATED"]
+    names = [f["name"] for f in stamps]
+    usual = next((name for name in _TIMES if name in names), None)
+    always = next((f["name"] for f in stamps if f["mode"] == "REQUIRED"), None)
+    best = usual or always or (names[0] if names else None)
+    if best is None:
+        why = "no field holds timestamps; every event gets the date of its partition"
+        found.notes.append(Note("event_time", "none", "low", why))
+        return None
+    others = [name for name in names if name != best]
+    sure = "high" if usual or not others else "medium"
+    why = (
+        "the usual name"
+        if usual
+        else "the only timestamp"
+        if not others
+        else "the first that is always there"
+    )
+    found.notes.append(
+        Note("event_time", best, sure, why + (f"; others: {', '.join(others)}" if others else ""))
+    )
+    return best
