@@ -172,12 +172,14 @@ def test_a_second_run_leaves_everything_as_it_was(two_hours: None) -> None:
     assert feature_cells() == cells
 
 
-def test_bad_lines_and_duplicates_are_accounted_for(two_hours: None, tmp_path: Path) -> None:
+def test_bad_lines_and_duplicates_are_accounted_for(two_hours: None, cloud: Any, tmp_path: Path) -> None:
     """An hour of damage: only its own partition changes, and what landed earlier keeps its events."""
     key = "2021-07-21T08"
     lines = gzip.decompress((SAMPLES / "hour=07/events-000.json.gz").read_bytes()).splitlines()
     events = [json.loads(line) for line in lines]
     fresh = [json.dumps({**e, "id": f"9{e['id']}"}).encode() for e in events[:50]]
+    # A type and a field that nobody has seen before are let in, recorded and reported.
+    fresh[10] = json.dumps({**events[10], "id": "novel", "type": "NovelEvent", "novelty": {"n": 1}}).encode()
     bad = [
         b"", b"not json", fresh[0][:-20], fresh[0] + b" {}", b'{"id": "\xff"}',
         json.dumps({**events[0], "id": None}).encode(),
@@ -206,6 +208,12 @@ def test_bad_lines_and_duplicates_are_accounted_for(two_hours: None, tmp_path: P
     land(key, files)
     succeed(key)
     verify(key, expected)
+    (novel,) = query("SELECT * FROM silver.github WHERE landing_hour = @hour AND id = 'novel'", key)
+    assert json.loads(novel["unknown_fields"]) == {"novelty": {"n": 1}}
+    (ledger,) = query("SELECT warnings FROM ops.partition_ledger WHERE landing_hour = @hour", key)
+    assert "NovelEvent" in ledger["warnings"]
+    alerts = [json.loads(line) for line in cloud.layout.alerts.read_text().splitlines()]
+    assert [a["severity"] for a in alerts if key in a["title"]] == ["warning"]
     for table, was in before.items():
         assert checksum(query(f"SELECT * FROM {table} WHERE {others}")) == was, table
     # The seven events that had landed at 07 already stay with 07: the earliest landing wins.
