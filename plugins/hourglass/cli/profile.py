@@ -18,7 +18,7 @@ ONLY_LINES = "write one object a line (arrays, CSV, Parquet and Avro are not ava
 _DISTINCT = 200_000
 # What the refine job reads as a TIMESTAMP, and as a DATE.
 _TIMESTAMP = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(?P<zone>Z|[+-]\d{2}(:?\d{2})?| UTC)?"
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?P<seconds>:\d{2}(\.\d{1,9})?)?(?P<zone>Z|[+-]\d{2}(:?\d{2})?| UTC)?"
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INT64 = 2**63
@@ -162,7 +162,7 @@ def _kind_of_text(text: str) -> str:
             date.fromisoformat(text)
             return "date"
         if match := _TIMESTAMP.fullmatch(text):
-            datetime.fromisoformat(text[:19].replace(" ", "T") if len(text) > 18 else text[:16])
+            datetime.fromisoformat(text[:19] if match["seconds"] else text[:16])
             return "timestamp" if match["zone"] else "zoneless"
     except ValueError:
         return "text"

@@ -25,6 +25,7 @@ _SQL = {
     "feature_sets": ("features", r"\bselect\b"),
 }
 _WORDS = {"materialized_views": "CREATE MATERIALIZED VIEW", "features": "SELECT"}
+_MOST_LISTED = 30
 _COMMENTS = re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -200,7 +201,12 @@ class CrossChecks:
     def _unknown(self, name: str, paths: Mapping[str, SchemaField]) -> str | None:
         if self.schema is None or name in paths:
             return None
-        return f"field {name!r} is not in {self._schema_file()}{did_you_mean(name, paths)}"
+        hint = did_you_mean(name, paths)
+        if "did you mean" in hint:
+            listed = list(paths)[:_MOST_LISTED]
+            more = f" and {len(paths) - len(listed)} more" if len(paths) > len(listed) else ""
+            hint += f" It has {', '.join(listed)}{more}"
+        return f"field {name!r} is not in {self._schema_file()}{hint}"
 
     def _schema_file(self) -> str:
         return str(dig(self.document.data, ("schema", "file")))

@@ -33,6 +33,7 @@ class Document:
         data: The plain value.
         values: The place of every value, by its path from the root; places are 1-based (line, column).
         keys: The place of every key of a mapping, by the path of its value.
+        bad: What the places' parser does not accept.
     """
 
     path: Path
@@ -41,12 +42,13 @@ class Document:
     data: Any = None
     values: dict[Location, Place] = field(default_factory=dict)
     keys: dict[Location, Place] = field(default_factory=dict)
+    bad: list[Bad] = field(default_factory=list)
 
     def problem(
         self, location: Location, message: str, *, at_key: bool = False, reference: str | None = None
     ) -> Problem:
         """A mistake at the given path, or at its nearest existing ancestor."""
-        self._locate()
+        self.locate()
         return self.problem_at(self._place(location, at_key), message, reference)
 
     def _place(self, location: Location, at_key: bool) -> Place:
@@ -65,7 +67,7 @@ class Document:
         anchor = self.anchor if reference is None else reference
         return Problem(shown(self.path), place[0], place[1], message, line, anchor)
 
-    def _locate(self) -> None:
+    def locate(self) -> None:
         """Find the places of a JSON file, which needs them only when something is wrong."""
         if self.values:
             return
@@ -73,10 +75,12 @@ class Document:
         try:
             # JSON is YAML, but for tabs between its tokens.
             node = compose(self.text.replace("\t", " "))
+            if node is not None:
+                builder = Builder(self.values, self.keys)
+                builder.build(node)
+                self.bad = builder.bad
         except (yaml.YAMLError, ValueError, RecursionError):
             return
-        if node is not None:
-            Builder(self.values, self.keys).build(node)
 
 
 def read_document(path: Path) -> Document:
@@ -152,10 +156,8 @@ def _read_json(document: Document) -> None:
     except (ValueError, RecursionError) as error:
         raise ConfigError([document.problem_at((1, 1), f"this is not JSON: {error}")]) from None
     if twice:
-        builder = Builder(document.values, document.keys)
-        if node := compose(document.text.replace("\t", " ")):
-            builder.build(node)
-        _raise_bad(document, builder.bad)
+        document.locate()
+        _raise_bad(document, document.bad or [((1, 1), "a key stands twice in one object; keep one")])
 
 
 def _raise_bad(document: Document, bad: Iterable[Bad]) -> None:

@@ -19,7 +19,7 @@ def resolve(template: str, grain: Grain) -> str:
     """Replace an alias by its template and check that it can tell the partitions apart.
 
     Raises:
-        ValueError: A token that the grain needs is missing or the template does not end with `/`.
+        ValueError: A token that the grain needs is missing, or the template is no folder below the location.
     """
     template = ALIASES.get(template, {}).get(grain, template)
     needed = ["YYYY", "MM", "DD"] + (["hh"] if grain is Grain.HOUR else [])
@@ -32,6 +32,8 @@ def resolve(template: str, grain: Grain) -> str:
         )
     if grain is Grain.DAY and "hh" in present:
         raise ValueError(f"path_template {template!r} has hh, but the schedule is daily; leave it out")
+    if template.startswith("/"):
+        raise ValueError(f"path_template {template!r} begins with /, as the location ends; leave it out")
     if not template.endswith("/"):
         raise ValueError(f"path_template {template!r} must end with / so that it names a folder")
     return template
