@@ -15,7 +15,7 @@ from hourglass.config.errors import ConfigError, Problem, did_you_mean, shown
 from hourglass.config.evolution import evolution_problems, version_problems
 from hourglass.config.explain import kind_of, problems_of
 from hourglass.config.models import SourceFile
-from hourglass.config.plain_secrets import plain_secrets
+from hourglass.config.plain_secrets import looks_secret, plain_secrets
 from hourglass.config.platform import include_folder
 from hourglass.config.schema import SourceSchema
 from hourglass.config.source import Source
@@ -168,8 +168,11 @@ def _is_schema(name: str, path: Path) -> bool:
 def _checked_schema(
     document: Document, schema_document: Document, include: Path
 ) -> tuple[SourceSchema | None, Sequence[Problem]]:
-    later = list(_refused(schema_document.data))
-    schema, problems = _validated(SourceSchema, schema_document, later, lambda _: None)
+    schema, problems = _validated(SourceSchema, schema_document, (), lambda _: None)
+    # A sound schema has hundreds of values and nothing to refuse, which its text tells at once.
+    if schema is None or "null" in schema_document.text or looks_secret(schema_document.text):
+        refused = _refused(schema_document.data)
+        schema, problems = _validated(SourceSchema, schema_document, refused, lambda _: None)
     if schema is None:
         return None, problems
     said = document.data.get("source_id")
