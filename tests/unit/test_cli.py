@@ -302,7 +302,7 @@ def row(number: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_every_kind_of_value_gets_its_type(tmp_path: Path, compress: bool) -> None:
-    rows = [row(n) for n in range(60)]
+    rows = [row(n) for n in range(120)]
     del rows[3]["sometimes"]
     found = inferred(tmp_path, [*rows, rows[0]], compress=compress)
     types = {f["name"]: (f["type"], f["mode"]) for f in found.fields}
@@ -338,6 +338,24 @@ def test_few_lines_make_nothing_required(tmp_path: Path) -> None:
     assert {f["mode"] for f in found.fields} == {"NULLABLE"}
     assert found.key == ["id"]
     assert found.event_time is None
+
+
+@pytest.mark.parametrize("name", ["amount", "ts_micros", "user_id", "actor.id", "meta.session_id"])
+def test_a_doubtful_key_is_named_but_not_used(tmp_path: Path, name: str) -> None:
+    # A wrong key makes refine drop events, so being unique in a sample is not enough.
+    outer, _, inner = name.rpartition(".")
+    found = inferred(tmp_path, [{outer: {inner: n}} if outer else {name: n} for n in range(200)])
+    assert found.key == []
+    (note,) = [n for n in found.notes if n.subject == "deduplication key"]
+    assert note.sure == "low"
+    assert name in note.why
+
+
+@pytest.mark.parametrize("name", ["id", "event_id", "uuid", "order_id", "meta.uuid"])
+def test_a_key_by_name_and_values_is_used(tmp_path: Path, name: str) -> None:
+    outer, _, inner = name.rpartition(".")
+    found = inferred(tmp_path, [{outer: {inner: f"{n}"}} if outer else {name: f"{n}"} for n in range(200)])
+    assert found.key == [name]
 
 
 def test_a_strange_sample_still_makes_a_sound_source(include: Path, tmp_path: Path) -> None:

@@ -18,7 +18,13 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
+# Who or what an event is about has an id of its own, which is unique only in a short sample.
+_ACTORS = re.compile(
+    r"user|customer|account|actor|session|device|visitor|anonymous|product|item|content|owner|org"
+)
+_DOUBTFUL = 4
 ENOUGH = 20
+MANY = 100  # lines without a gap before a field is called REQUIRED, or a key a key
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def _field(name: str, profile: Profile, parents: int, path: str, notes: list[Not
     if inner is not None and profile.kinds["list"]:
         made["mode"] = "REPEATED"
     else:
-        made["mode"] = "REQUIRED" if profile.seen == parents >= ENOUGH else "NULLABLE"
+        made["mode"] = "REQUIRED" if profile.seen == parents >= MANY else "NULLABLE"
     notes.append(
         Note(
             path, f"{kind} {made['mode']}", sure, "; ".join(filter(None, [why, _presence(profile, parents)]))
@@ -117,7 +123,7 @@ def _field(name: str, profile: Profile, parents: int, path: str, notes: list[Not
 def _presence(profile: Profile, parents: int) -> str:
     if profile.seen < parents:
         return f"there in {profile.seen} of {parents}"
-    return f"always there, {parents} times" + ("" if parents >= ENOUGH else ", too few to call it REQUIRED")
+    return f"always there, {parents} times" + ("" if parents >= MANY else ", too few to call it REQUIRED")
 
 
 def _type(profile: Profile) -> tuple[str, str, str, Profile | None]:
@@ -143,7 +149,12 @@ def _object_type(profile: Profile) -> tuple[str, str, str, Profile | None]:
     if usual < 0.35 and len(fields) > 5:
         why = f"{len(fields)} different keys, each in {usual:.0%} of the objects: no fixed shape"
         return "JSON", "medium", why, None
-    return "RECORD", "high" if objects >= ENOUGH else "medium", f"{len(fields)} fields", profile
+    return (
+        "RECORD",
+        "high" if objects >= ENOUGH else "medium",
+        f"{len(fields)} field{'s' if len(fields) != 1 else ''}",
+        profile,
+    )
 
 
 def _list_type(profile: Profile) -> tuple[str, str, str, Profile | None]:
@@ -168,7 +179,11 @@ def _scalar_type(profile: Profile) -> tuple[str | None, str]:
         return "STRING", "" if kinds == {"text"} else f"text of several forms: {_counts(profile)}"
     if kinds == {"bool"}:
         return "BOOL", ""
-    return _number_type(profile, kinds), f"{profile.low} to {profile.high}"
+    return _number_type(profile, kinds), _range(profile)
+
+
+def _range(profile: Profile) -> str:
+    return " to ".join(str(n) if isinstance(n, int) else f"{n:g}" for n in (profile.low, profile.high))
 
 
 def _number_type(profile: Profile, kinds: set[str]) -> str | None:
@@ -199,24 +214,28 @@ def _epoch(name: str, profile: Profile, kind: str) -> str | None:
 
 
 def _key(found: Inferred, sample: Sample) -> list[str]:
-    names = list(_single(found.fields, sample.root))
-    unique = [
-        (path, p)
-        for path, p in names
-        if p.seen == sample.lines == len(p.values) and not set(p.kinds) & {"float"}
-    ]
-    ranked = sorted(unique, key=lambda pair: _rank(pair[0]))
-    if ranked and (_rank(ranked[0][0]) < 5 or sample.lines >= ENOUGH):
-        best = ranked[0][0]
-        others = f"; so would {', '.join(p for p, _ in ranked[1:4])}" if ranked[1:] else ""
-        named = _rank(best) < 5
-        sure = "high" if named and sample.lines >= 100 else "medium" if named else "low"
-        why = f"its {sample.lines} values differ{others}"
-        found.notes.append(Note("deduplication key", best, sure, why))
-        return [best]
-    why = "no field has a different value in every line; without a key, repeated events are kept"
-    found.notes.append(Note("deduplication key", "none", "low", why))
-    return []
+    """The field that identifies an event, only when its name says so too.
+
+    A wrong key makes refine count events as duplicates that are none, so that a doubtful one is not used.
+    """
+    names = _single(found.fields, sample.root)
+    unique = [path for path, p in names if p.seen == sample.lines == len(p.values)]
+    ranked = sorted(unique, key=_rank)
+    sound = [path for path in ranked if _rank(path) < (_DOUBTFUL if sample.lines >= MANY else 2)]
+    if not sound:
+        seen = (
+            f"{', '.join(ranked[:4])} would do by their values, but "
+            if ranked
+            else "no field differs in every line: "
+        )
+        why = f"{seen}a wrong key drops events; choose one, or repeated events are kept"
+        found.notes.append(Note("deduplication key", "none", "low", why))
+        return []
+    others = f"; so do those of {', '.join(ranked[1:4])}" if ranked[1:] else ""
+    sure = "high" if sample.lines >= MANY and _rank(sound[0]) < 2 else "medium"
+    why = f"its {sample.lines} values differ{others}"
+    found.notes.append(Note("deduplication key", sound[0], sure, why))
+    return sound[:1]
 
 
 def _single(
@@ -234,14 +253,12 @@ def _single(
 def _rank(path: str) -> int:
     """How much a name sounds like an event's key; lower is more."""
     name = path.lower()
-    for rank, pattern in enumerate(
-        (r"event_?id|id|uuid|_id", r"(message|record|row)_?(id|uuid)", r"\w+_(id|uuid|key)")
-    ):
-        if re.fullmatch(pattern, name):
-            return rank
-    if re.search(r"id$|uuid$|key$", name):
-        return 3 if "." not in name else 4
-    return 5 + name.count(".")
+    last = name.rsplit(".", 1)[-1]
+    if _ACTORS.search(name) or not re.search(r"id$|uuid$|key$", last):
+        return _DOUBTFUL
+    if re.fullmatch(r"(event_?|message_?|record_?|row_?|_)?(id|uuid)", last):
+        return 0 if last == name else 1
+    return 2 if last == name else 3
 
 
 def _event_time(found: Inferred) -> str | None:
