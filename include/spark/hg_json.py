@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import date
@@ -16,10 +17,14 @@ from typing import Any
 
 from hg_spec import Field
 
-_DECODER = json.JSONDecoder()
+# Only the ends of values are asked for, so numbers of any length are left unread.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]{0,2}\d\d:\d\d(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d(:?\d\d)?)?( UTC)?")
 INT64_MAX = 2**63 - 1
+FLOAT64_LIMIT = Decimal("1.797693134862315808e308")  # from here on a double is infinite
+NUMERIC_LIMIT = Decimal("1e29")
+DEEPEST = 5000  # Spark reads JSON 1,000 levels deep, about twice as deep as Python does unasked
 
 
 def unknown_text(line: bytes, fields: tuple[Field, ...]) -> str | None:
@@ -35,8 +40,14 @@ def unknown_text(line: bytes, fields: tuple[Field, ...]) -> str | None:
     Returns:
         A JSON object's text, or None when the schema names every field.
     """
+    _allow_depth()
     text = line.decode("utf-8")
     return _object(text, _skip(text, 0), fields)
+
+
+def _allow_depth() -> None:
+    if sys.getrecursionlimit() < DEEPEST:
+        sys.setrecursionlimit(DEEPEST)
 
 
 def _skip(text: str, at: int) -> int:
@@ -105,9 +116,10 @@ def offending_field(line: bytes, fields: tuple[Field, ...]) -> str | None:
     Returns:
         The path, or None when the line is no object or no field is to blame.
     """
+    _allow_depth()
     try:
         row = json.loads(line.decode("utf-8"), parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ArithmeticError, ValueError, RecursionError):
         return None
     return _offender(row, fields, "") if isinstance(row, dict) else None
 
@@ -142,7 +154,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_float(value: Any) -> bool:
-    return _is_number(value) and abs(value) < Decimal("1.797693134862315808e308")
+    return _is_number(value) and -FLOAT64_LIMIT < value < FLOAT64_LIMIT
 
 
 def _is_numeric(value: Any) -> bool:
@@ -151,7 +163,7 @@ def _is_numeric(value: Any) -> bool:
             value = Decimal(value)
         except ArithmeticError:
             return False
-    return _is_number(value) and abs(value) < Decimal("1e29")
+    return _is_number(value) and -NUMERIC_LIMIT < value < NUMERIC_LIMIT
 
 
 def _is_timestamp(value: Any) -> bool:

@@ -89,7 +89,7 @@ def _nested(
             yield LIFT[make](here, item, one) if field.repeated else one
 
 
-def _named_in(record: str, fields: tuple[Field, ...], path: str, lists: int) -> str:  # noqa: ARG001
+def _named_in(record: str, fields: tuple[Field, ...], path: str, lists: int) -> str:
     return _named(f"map_keys({record})", fields)
 
 

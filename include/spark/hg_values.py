@@ -9,6 +9,18 @@ from hg_spec import Field
 from hg_sql import VALUE, from_json, literal, quoted, timestamp
 
 FIRST, LAST = timestamp("0001-01-01T00:00:00Z"), timestamp("9999-12-31T23:59:59.999999Z")
+# Half of an escaped surrogate pair: it would become a question mark, and two different keys one.
+HALF_PAIR = (
+    r"(?<!\\)(?:\\\\)*\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89aAbB][0-9a-fA-F]{2})(?<!\\)(?:\\\\)*\\u[dD][c-fC-F]"
+)
+
+
+def is_unicode() -> str:
+    """SQL for: the line is valid UTF-8 and its escapes are, too."""
+    escape = literal("\\u")
+    half = f"contains({VALUE}, {escape}) AND {VALUE} RLIKE {literal(HALF_PAIR)}"
+    return f"decode(CAST({VALUE} AS BINARY), 'UTF-8') = {VALUE} AND NOT ({half})"
 
 
 def shaped(field: Field, row: str, path: str = "$[*]", lists: int = 0) -> str:
@@ -95,6 +107,10 @@ def bad_values(
 def _bad_scalar(field: Field, here: str, name: str) -> Iterator[tuple[str, str]]:
     if field.type in ("FLOAT64", "FLOAT"):
         yield f"abs({here}) = double('Infinity')", name
+    elif field.type == "JSON":
+        # A number that no double holds comes back as this text.
+        infinite = literal('Infinity"')
+        yield f"(contains({here}, {infinite}) AND NOT contains({VALUE}, {infinite}))", name
     elif field.type == "TIMESTAMP":
         yield f"({here} < {FIRST} OR {here} > {LAST})", name
 

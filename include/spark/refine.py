@@ -131,7 +131,9 @@ def _read(spark: SparkSession, spec: Spec, progress: Progress) -> tuple[DataFram
 
 def _read_once(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> tuple[DataFrame, hg_rows.Tally]:
     lines = hg_read.read_lines(spark, spec, damaged)
-    rows = hg_classify.classify(lines, spec).persist(StorageLevel.MEMORY_AND_DISK)
+    # On disk: cheaper than parsing twice, cheaper than the collector's work on rows held in memory, and the
+    # heap stays small whatever the partition's size.
+    rows = hg_classify.classify(lines, spec).persist(StorageLevel.DISK_ONLY)
     try:
         return rows, hg_rows.tally(rows, spec)
     except BaseException:

@@ -15,6 +15,8 @@ BAD: list[tuple[str, bytes, str, str | None]] = [
     ("invalid bytes in a text", b'{"id":"\xff\xfe","at":"2021-07-21T06:10:00Z"}', "invalid_utf8", None),
     ("invalid bytes alone", b"\x80\x81", "invalid_utf8", None),
     ("overlong encoding", b'{"id":"\xc0\xaf","at":"2021-07-21T06:10:00Z"}', "invalid_utf8", None),
+    ("half a surrogate pair", line("a").replace(b'"a"', b'"a\\ud83d"'), "invalid_utf8", None),
+    ("the other half", line("a").replace(b'"a"', b'"\\\\\\uDD70"'), "invalid_utf8", None),
     ("words", b"hello world", "not_json", None),
     ("cut off", b'{"id":"1","at":"2021-07', "not_json", None),
     ("single quotes", b"{'id':'1'}", "not_json", None),
@@ -43,6 +45,8 @@ BAD: list[tuple[str, bytes, str, str | None]] = [
     ("beyond NUMERIC", line(1, amount=10**30), "wrong_type", "amount"),
     ("text for BOOL", line(1, ok="yes"), "wrong_type", "ok"),
     ("number for BOOL", line(1, ok=1), "wrong_type", "ok"),
+    ("vast NUMERIC", b'{"id":"1","at":"2021-07-21T06:10:00Z","amount":1e999999999}', "wrong_type", "amount"),
+    ("beyond a double in JSON", b'{"id":"1","at":"2021-07-21T06:10:00Z","body":[1e400]}', "wrong_type", "body"),
     ("month 13", line(1, day="2025-13-02"), "wrong_type", "day"),
     ("31 June", line(1, day="2025-06-31"), "wrong_type", "day"),
     ("days as number", line(1, day=18000), "wrong_type", "day"),
@@ -86,7 +90,9 @@ GOOD: list[tuple[str, bytes]] = [
     ("ten megabytes", line("g15", body={"text": "x" * 10_000_000})),
     ("four bytes a character", line("g16", tags=["\U0001f570\u00e9"])),
     ("every type", line("g17", x=1, amount=12.5, ok=False, day="2021-07-21", blob="aGk=", body=[1])),
-    ("decimal as text", line("g18", amount="0.000000001")),
+    ("escaped pair", line("g18").replace(b'"n":1', b'"tags":["\\ud83d\\udd70 \\\\ud83d"]')),
+    ("the text Infinity", line("g19", body='"Infinity"')),
+    ("decimal as text", line("g20", amount="0.000000001")),
 ]
 
 
@@ -134,7 +140,8 @@ def test_values(judged: Result) -> None:
     assert judged.row("g14")["n"] == 2  # of equal keys the last counts
     assert len(judged.row("g15")["body"]) == 10_000_011
     assert judged.row("g16")["tags"] == ["\U0001f570\u00e9"]
-    assert judged.row("g18")["amount"] == Decimal("0.000000001")
+    assert judged.row("g18")["tags"] == ["\U0001f570 \\ud83d"]
+    assert judged.row("g20")["amount"] == Decimal("0.000000001")
 
 
 JSON_VALUES = [

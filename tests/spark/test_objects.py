@@ -9,8 +9,9 @@ import zlib
 from typing import Any
 
 import pytest
-from hg_spec import RefineError
 from refine_hour import Hour, line
+
+from hg_spec import RefineError
 
 
 def noise(number: int, size: int = 300) -> bytes:

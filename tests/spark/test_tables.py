@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hg_spec import RefineError, parse_spec
 from refine_hour import Hour, column, event, line
+
+from hg_spec import RefineError, parse_spec
 
 Hours = Callable[[str], Hour]
 SIX, SEVEN = "2021-07-21T06:00:00+00:00", "2021-07-21T07:00:00+00:00"
