@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down status land dag bench clean lock
+.PHONY: help setup demo test lint up down status land dag validate show new bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3.11 /usr/bin/python3.11 python3; do \
 PY := .venv/bin/python
 LOCAL := $(PY) -m local
 IN_CLOUD := $(LOCAL) exec --
+HOURGLASS := PYTHONPATH=plugins $(PY) -m hourglass
 
 help: ## list the targets
 	@echo "Hourglass: make TARGET"
@@ -30,12 +31,15 @@ test: setup ## unit, integration and end-to-end tests
 	@.local/venvs/spark/bin/python -m pytest tests/spark
 	@$(PY) -m pytest tests/integration tests/e2e
 
-lint: setup ## ruff, mypy, import-linter, sqlfluff, gofmt
+lint: setup ## ruff, mypy, import-linter, sqlfluff, the sources and what is generated from them
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@PYTHONPATH=plugins:. .venv/bin/lint-imports
 	@.venv/bin/sqlfluff lint include/sql include/dbt/models
+	@$(HOURGLASS) validate
+	@$(HOURGLASS) schema --check
+	@$(HOURGLASS) schema --docs --check
 
 up: setup ## start or repair the local cloud, with Airflow's interface
 	@$(LOCAL) up --airflow
@@ -53,6 +57,15 @@ land: setup ## SOURCE= PARTITION= FILES="a b" [CLOUD=google]: put files where a 
 
 dag: setup ## SOURCE= PARTITION=: run one partition by `airflow dags test`
 	@$(LOCAL) dag --source $(SOURCE) --partition $(PARTITION)
+
+validate: setup ## [FILES="a.yaml b.yaml"]: check source files, all of them by default
+	@$(HOURGLASS) validate $(FILES)
+
+show: setup ## SOURCE= [TASKS=1]: a source's resolved configuration, and its DAG's tasks
+	@$(HOURGLASS) show $(SOURCE) $(if $(TASKS),--tasks)
+
+new: setup ## SOURCE= [FROM=sample.json.gz]: write a new source's files
+	@$(HOURGLASS) new $(SOURCE) $(if $(FROM),--from $(FROM))
 
 bench: setup ## measure speed, each beside a peer in the same run
 	@$(PY) -m benchmarks

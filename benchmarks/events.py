@@ -14,7 +14,12 @@ START = datetime(2021, 7, 21, 6, tzinfo=UTC)
 OBJECTS = 4
 BAD_SHARE, DUPLICATE_SHARE, UNKNOWN_SHARE = 0.005, 0.008, 0.01
 SCREENS = ("home", "search", "detail", "cart", "checkout", "profile", "settings", "help")
-CITIES = (("DE", "BE", "Berlin"), ("US", "CA", "San Francisco"), ("JP", "13", "東京"), ("BR", "SP", "São Paulo"))
+CITIES = (
+    ("DE", "BE", "Berlin"),
+    ("US", "CA", "San Francisco"),
+    ("JP", "13", "東京"),
+    ("BR", "SP", "São Paulo"),
+)
 PHONES = (("Google", "Pixel 5"), ("Samsung", "SM-G991B"), ("Apple", "iPhone12,1"), ("Xiaomi", "M2101K6G"))
 
 
@@ -50,7 +55,9 @@ SCHEMA = [
         battery="INT64",
         is_emulator="BOOL",
     ),
-    _record("geo", country="STRING", region="STRING", city="STRING", lat="FLOAT64", lon="FLOAT64", ip="STRING"),
+    _record(
+        "geo", country="STRING", region="STRING", city="STRING", lat="FLOAT64", lon="FLOAT64", ip="STRING"
+    ),
     _record("user", plan="STRING", signup_date="DATE", ltv="NUMERIC", cohort="STRING"),
     _field("tags", "STRING", "REPEATED"),
     _field("params", "JSON"),
@@ -191,5 +198,7 @@ def _spoiled(rng: random.Random, event: dict[str, Any], line: bytes) -> bytes:
     elif kind == 3:
         event["geo"]["lat"] = 91.5
     else:
-        return (line.replace(b"com.example", b"com.\xff\xfeample"), line[: len(line) // 2], line + line, b"")[kind - 4]
+        return (line.replace(b"com.example", b"com.\xff\xfeample"), line[: len(line) // 2], line + line, b"")[
+            kind - 4
+        ]
     return _bytes(event)

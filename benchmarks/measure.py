@@ -38,7 +38,11 @@ def run(command: list[str], log: Path, env: dict[str, str] | None = None, timeou
     before, begin, peak = os.times(), time.monotonic(), 0
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["nice", *command], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, start_new_session=True
+            ["nice", *command],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
         try:
             while process.poll() is None:

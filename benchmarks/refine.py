@@ -81,7 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
     objects = generate(events, options.events)
     folder.mkdir(parents=True)
     try:
-        gunzip = measure.run(["sh", "-c", 'gzip -dc "$@" > /dev/null', "-", *map(str, objects)], folder / "gunzip.log")
+        gunzip = measure.run(
+            ["sh", "-c", 'gzip -dc "$@" > /dev/null', "-", *map(str, objects)], folder / "gunzip.log"
+        )
         peer, theirs = _duckdb(objects, folder)
         cost, ours = _refined(objects, folder, options.memory)
         if ours != theirs:

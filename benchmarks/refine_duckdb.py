@@ -175,8 +175,8 @@ def refine(folder: Path, out: Path) -> dict[str, Any]:
     """
     objects = sorted(folder.glob("*.json.gz"))
     connection = duckdb.connect(config={"threads": 2})
-    connection.create_function("why", _why, [str], str)  # type: ignore[list-item, arg-type]
-    connection.create_function("unknown", _unknown, [str], str)  # type: ignore[list-item, arg-type]
+    connection.create_function("why", _why, [str], str)
+    connection.create_function("unknown", _unknown, [str], str)
     lines = pa.concat_tables([_lines(path, rank) for rank, path in enumerate(objects)])
     total = lines.num_rows
     connection.register("lines", lines)
@@ -207,7 +207,9 @@ def _counts(connection: duckdb.DuckDBPyConnection, total: int, out: Path) -> dic
         return connection.execute(query).fetchall()
 
     silver = rows(f"SELECT count(*), count(unknown_fields) FROM '{out / 'silver.parquet'}'")[0]
-    reasons = Counter(dict(rows(f"SELECT reason, count(*) FROM '{out / 'quarantine.parquet'}' GROUP BY reason")))
+    reasons = Counter(
+        dict(rows(f"SELECT reason, count(*) FROM '{out / 'quarantine.parquet'}' GROUP BY reason"))
+    )
     counts = {
         "lines": total,
         "silver": silver[0],

@@ -50,7 +50,7 @@ def main() -> int:
     """Start the local cloud, land, run, show; exit code 1 when something fails."""
     console = Console(highlight=False)
     # Neither is news here: the local key has no account, and Bigtable is meant to be local.
-    logging.getLogger("google.auth").setLevel(logging.ERROR)
+    logging.getLogger("google.oauth2").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", "Connecting to Bigtable emulator")
     try:
         with console.status("starting the local cloud"):

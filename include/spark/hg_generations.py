@@ -88,7 +88,7 @@ def _in_cloud_storage(spark: SparkSession, spec: Spec, folders: dict[str, set[st
 
 def _catalog_properties(spark: SparkSession, catalog: str) -> Any:
     prefix = f"spark.sql.catalog.{catalog}."
-    properties = spark._jvm.java.util.HashMap()  # type: ignore[union-attr]
+    properties = spark._jvm.java.util.HashMap()
     for key, value in spark.sparkContext.getConf().getAll():
         if key.startswith(prefix):
             properties.put(key.removeprefix(prefix), value)

@@ -59,7 +59,7 @@ def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
     """(key, start, end) of each member's value of the object that begins at `at`."""
     at = _skip(text, at + 1)
     while text[at] != "}":
-        key, at = decoder.scanstring(text, at + 1)
+        key, at = decoder.scanstring(text, at + 1)  # type: ignore[attr-defined]
         start = _skip(text, _skip(text, at) + 1)
         end = _DECODER.raw_decode(text, start)[1]
         yield key, start, end

@@ -98,7 +98,7 @@ def write_tasks(spark: SparkSession, spec: Spec) -> int:
     # Parquet with zstd takes about what gzip takes; plain JSON shrinks to a fifth or less.
     size = sum(o.size if o.uri.endswith(".gz") else o.size // 5 for o in spec.objects)
     parallel = min(spark.sparkContext.defaultParallelism, size // SMALL_FILE_BYTES)
-    return max(1, parallel, size // (128 * 1024 * 1024))
+    return int(max(1, parallel, size // (128 * 1024 * 1024)))
 
 
 class Numbered:

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 from duckdb.func import ARROW
 from local_bigquery.sql import native
 

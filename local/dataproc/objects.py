@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage  # type: ignore[attr-defined]
+from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 _RETRY = DEFAULT_RETRY.with_timeout(20.0)

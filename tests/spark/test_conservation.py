@@ -13,7 +13,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from refine_hour import Hour
 
-TEXTS = st.text(max_size=6) | st.sampled_from(["", "{", '{"a":1}', "[", "5", 'q"uote', '":', "\\", "null", "é🕰"])
+TEXTS = st.text(max_size=6) | st.sampled_from(
+    ["", "{", '{"a":1}', "[", "5", 'q"uote', '":', "\\", "null", "é🕰"]
+)
 ODD: st.SearchStrategy[Any] = st.one_of(
     st.none(),
     st.booleans(),
@@ -25,10 +27,24 @@ ODD: st.SearchStrategy[Any] = st.one_of(
     st.just({"k": [1, "x"]}),
 )
 TIMES = st.sampled_from(
-    ["2021-07-21T06:10:00Z", "2021-07-21 06:10:00", "2021-07-21T06:10:00.5+02:00", "2021-07-20T06:00:00Z", 1626847200]
+    [
+        "2021-07-21T06:10:00Z",
+        "2021-07-21 06:10:00",
+        "2021-07-21T06:10:00.5+02:00",
+        "2021-07-20T06:00:00Z",
+        1626847200,
+    ]
 )
 BAD_TIMES = st.sampled_from(
-    ["2021-07-20T05:59:59Z", "2021-07-21T07:05:00Z", "2025-13-02T00:00:00Z", "06:10", "soon", 253402300800, 10**15]
+    [
+        "2021-07-20T05:59:59Z",
+        "2021-07-21T07:05:00Z",
+        "2025-13-02T00:00:00Z",
+        "06:10",
+        "soon",
+        253402300800,
+        10**15,
+    ]
 )
 
 
@@ -41,7 +57,10 @@ DETAIL = st.fixed_dictionaries({"q": mostly(st.integers(0, 9))}, optional={"extr
 ITEM = st.fixed_dictionaries({"sku": mostly(TEXTS)}, optional={"detail": DETAIL, "colour": ODD})
 ACTOR = st.fixed_dictionaries({"id": mostly(st.integers(0, 9))}, optional={"email": TEXTS, "nick": ODD})
 EVENTS = st.fixed_dictionaries(
-    {"id": mostly(st.integers(0, 2000).map(str)), "at": mostly(TIMES) | TIMES | st.one_of(TIMES, TIMES, BAD_TIMES)},
+    {
+        "id": mostly(st.integers(0, 2000).map(str)),
+        "at": mostly(TIMES) | TIMES | st.one_of(TIMES, TIMES, BAD_TIMES),
+    },
     optional={
         "n": mostly(st.integers(-105, 100)),
         "x": mostly(st.integers(-9, 9) | st.just(1.5)),
@@ -72,11 +91,15 @@ def lines(draw: st.DrawFn) -> bytes:
         return text[: draw(st.integers(0, len(text)))]
     if what == 1:
         at = draw(st.integers(0, len(text)))
-        return text[:at] + draw(st.sampled_from([b"\xff", b"\xc3", b"\x00", b"\t", b"}", b" NaN "])) + text[at:]
+        return (
+            text[:at] + draw(st.sampled_from([b"\xff", b"\xc3", b"\x00", b"\t", b"}", b" NaN "])) + text[at:]
+        )
     if what == 2:
         return text + draw(st.sampled_from([b",", b" x", b"{}", b"]", text, b" ", b"\r", b"\t "]))
     if what == 3:
-        return draw(st.sampled_from([b"", b" ", b"\r", b"null", b"5", b"[]", b'"x"', b"x", b"5 6", b"[1] x", b"{}"]))
+        return draw(
+            st.sampled_from([b"", b" ", b"\r", b"null", b"5", b"[]", b'"x"', b"x", b"5 6", b"[1] x", b"{}"])
+        )
     return text
 
 

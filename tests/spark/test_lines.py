@@ -46,7 +46,12 @@ BAD: list[tuple[str, bytes, str, str | None]] = [
     ("text for BOOL", line(1, ok="yes"), "wrong_type", "ok"),
     ("number for BOOL", line(1, ok=1), "wrong_type", "ok"),
     ("vast NUMERIC", b'{"id":"1","at":"2021-07-21T06:10:00Z","amount":1e999999999}', "wrong_type", "amount"),
-    ("beyond a double in JSON", b'{"id":"1","at":"2021-07-21T06:10:00Z","body":[1e400]}', "wrong_type", "body"),
+    (
+        "beyond a double in JSON",
+        b'{"id":"1","at":"2021-07-21T06:10:00Z","body":[1e400]}',
+        "wrong_type",
+        "body",
+    ),
     ("month 13", line(1, day="2025-13-02"), "wrong_type", "day"),
     ("31 June", line(1, day="2025-06-31"), "wrong_type", "day"),
     ("days as number", line(1, day=18000), "wrong_type", "day"),
