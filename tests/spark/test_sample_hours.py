@@ -31,7 +31,9 @@ def test_a_real_hour(hours: Callable[[str], Hour], which: str) -> None:
         event_time={"field": "created_at", "max_lateness_seconds": 604800, "max_ahead_seconds": 300},
         enrichment=[{"name": "owner", "type": "STRING", "expression": "split_part(repo.name, '/', 1)"}],
     )
-    raw = [json.loads(one) for path in hour.objects for one in gzip.decompress(path.read_bytes()).splitlines()]
+    raw = [
+        json.loads(one) for path in hour.objects for one in gzip.decompress(path.read_bytes()).splitlines()
+    ]
     assert result.counts == {"lines": 200, "silver": 200, "quarantined": 0, "duplicates": 0}
     assert len({event["id"] for event in raw}) == len(raw) == 200
     for event, row in zip(raw, result.silver, strict=True):
