@@ -48,7 +48,8 @@ class Run:
 
 def main() -> int:
     """Start the local cloud, land, run, show; exit code 1 when something fails."""
-    console = Console(highlight=False)
+    # A pipe or a file has no width of its own; 80 columns would break the tables.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     # Neither is news here: the local key has no account, and Bigtable is meant to be local.
     logging.getLogger("google.oauth2").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", "Connecting to Bigtable emulator")
