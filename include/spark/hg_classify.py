@@ -58,7 +58,7 @@ def classify(lines: DataFrame, spec: Spec) -> DataFrame:
         "__hg_id",
         "__hg_damaged",
         F.expr(f"coalesce({fits}, false)").alias("__hg_fits"),
-        F.expr(hg_values.is_unicode()).alias("__hg_utf8"),
+        F.expr(f"decode(CAST({VALUE} AS BINARY), 'UTF-8') = {VALUE}").alias("__hg_utf8"),
         *[F.expr(hg_values.shaped(f, row)).alias(f.name) for f in spec.fields],
     )
     keys = hg_unknown.key_columns(spec.fields)
@@ -111,7 +111,7 @@ def _reason(spec: Spec) -> str:
     cases = [
         ("__hg_damaged", "'truncated_gzip'"),
         ("NOT __hg_fits", unparsed),
-        ("NOT __hg_utf8", "'invalid_utf8'"),
+        (f"NOT __hg_utf8 OR {hg_values.half_pair()}", "'invalid_utf8'"),
         ("__hg_bad IS NOT NULL", "'wrong_type'"),
         ("__hg_missing IS NOT NULL", "'missing_required'"),
     ]

@@ -68,6 +68,10 @@ def judge(raw: bytes) -> dict[str, Any]:
     row = _parse(text)
     if not isinstance(row, dict) or not _typed(row):
         raise Bad("wrong_type")
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise Bad("invalid_utf8") from None  # half of an escaped surrogate pair
     if _missing(row):
         raise Bad("missing_required")
     if not LOW <= _moment(row["at"]) < HIGH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -107,7 +108,7 @@ def test_new_fields_become_columns_and_old_ones_stay(hours: Hours, spark: Any) -
     new = event(
         2, at=SEVEN, colour="red", actor={"id": 2, "nick": "bo"}, items=[{"sku": "b", "price": 1}], tags=["t"]
     )
-    seven.gz("a.gz", [__import__("json").dumps(new).encode()])
+    seven.gz("a.gz", [json.dumps(new).encode()])
     result = seven.refine()
     row = result.row(2)
     assert (row["colour"], row["actor"]) == ("red", {"id": 2, "nick": "bo", "email": None})
