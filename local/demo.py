@@ -53,18 +53,23 @@ def main() -> int:
     # Neither is news here: the local key has no account, and Bigtable is meant to be local.
     logging.getLogger("google.oauth2").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", "Connecting to Bigtable emulator")
+    cloud = Cloud(Layout.current(), lambda line: console.print(line, style="dim", markup=False))
+    # A cloud that was running is somebody's; one that was started for the demo ends with it.
+    was_running = any(part.works for part in cloud.health())
     try:
         with console.status("starting the local cloud"):
-            _enter_cloud(console)
+            _enter_cloud(console, cloud)
         return _demonstrate(console)
     except LocalCloudError as error:
         console.print(str(error), style="red", markup=False)
         return 1
+    finally:
+        if not was_running:
+            cloud.down()
 
 
-def _enter_cloud(console: Console) -> None:
+def _enter_cloud(console: Console, cloud: Cloud) -> None:
     """Start what is not running, and make this process a part of it."""
-    cloud = Cloud(Layout.current(), lambda line: console.print(line, style="dim", markup=False))
     cloud.up()
     os.environ.update(cloud.environment())
     cloud.airflow.prepare(cloud.environment(), lambda line: console.print(line, style="dim", markup=False))
