@@ -23,6 +23,11 @@ class Cost:
     memory: int
 
 
+def mean(one: Cost, other: Cost) -> Cost:
+    """What a command cost on average over two runs; the memory is the larger peak."""
+    return Cost((one.wall + other.wall) / 2, (one.cpu + other.cpu) / 2, max(one.memory, other.memory))
+
+
 def run(command: list[str], log: Path, env: dict[str, str] | None = None, timeout: float = 1800) -> Cost:
     """Run a command to its end.
 
