@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
-
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
+from hourglass.operators.base import FlowJobOperator
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from hourglass.config import Platform, Source
+    from hourglass.config import Source
 
 
 def job_labels(source: Source, stage: str) -> dict[str, str]:
@@ -21,33 +20,18 @@ def job_labels(source: Source, stage: str) -> dict[str, str]:
     return {**bq.LABELS, "source": source.id, "stage": stage}
 
 
-class LoadCandidateOperator(BigQueryInsertJobOperator):
+class LoadCandidateOperator(FlowJobOperator):
     """Creates one flow's candidate table anew and loads the outcome's files into it.
 
     Args:
-        source: The DAG's source.
-        platform: The deployment's names.
-        flow: The rows to load: silver or quarantine.
         outcome_uri: The refine job's outcome file (templated).
-        kwargs: Passed to the provider's operator.
+        kwargs: Passed to `FlowJobOperator`.
     """
 
-    template_fields = (*BigQueryInsertJobOperator.template_fields, "outcome_uri")
+    template_fields = (*FlowJobOperator.template_fields, "outcome_uri")
 
-    def __init__(
-        self, *, source: Source, platform: Platform, flow: bq.Flow, outcome_uri: str, **kwargs: Any
-    ) -> None:
-        super().__init__(
-            configuration={},
-            project_id=platform.project,
-            location=platform.location,
-            deferrable=True,
-            poll_interval=1.0,
-            **kwargs,
-        )
-        self.source = source
-        self.platform = platform
-        self.flow = flow
+    def __init__(self, *, outcome_uri: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.outcome_uri = outcome_uri
 
     def execute(self, context: Context) -> Any:

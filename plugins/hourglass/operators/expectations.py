@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.failure import explain
+from hourglass.operators.base import SourceOperator
 from hourglass.operators.notify import notify
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from hourglass.config import Platform, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +36,11 @@ class Finding:
         return f"[{self.severity}] {self.expectation}: {self.detail}"
 
 
-class ValidateCandidateOperator(BaseOperator):
+class ValidateCandidateOperator(SourceOperator):
     """Validates the candidate; a critical finding stops the partition, any other is recorded and notified.
 
-    Args:
-        source: The DAG's source.
-        platform: The deployment's names.
-        gcp_conn_id: The Airflow connection.
-        kwargs: Passed to the operator's base class.
+    Takes what `SourceOperator` takes.
     """
-
-    def __init__(
-        self,
-        *,
-        source: Source,
-        platform: Platform,
-        gcp_conn_id: str = "google_cloud_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.source = source
-        self.platform = platform
-        self.gcp_conn_id = gcp_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the suite.

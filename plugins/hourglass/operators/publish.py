@@ -4,43 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
-
 from hourglass.cloud import bigquery as bq
+from hourglass.operators.base import FlowJobOperator
 from hourglass.operators.candidate import job_labels
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from hourglass.config import Platform, Source
 
-
-class PublishPartitionOperator(BigQueryInsertJobOperator):
+class PublishPartitionOperator(FlowJobOperator):
     """Swaps one flow's candidate into its partition: a copy job, which reads no bytes and is atomic.
 
     A partition without rows is deleted from the published table, since BigQuery has no empty partitions to
-    copy.
-
-    Args:
-        source: The DAG's source.
-        platform: The deployment's names.
-        flow: The rows to publish: silver or quarantine.
-        kwargs: Passed to the provider's operator.
+    copy. Takes what `FlowJobOperator` takes.
     """
-
-    def __init__(self, *, source: Source, platform: Platform, flow: bq.Flow, **kwargs: Any) -> None:
-        super().__init__(
-            configuration={},
-            project_id=platform.project,
-            location=platform.location,
-            deferrable=True,
-            poll_interval=1.0,
-            **kwargs,
-        )
-        self.source = source
-        self.platform = platform
-        self.flow = flow
 
     def execute(self, context: Context) -> Any:
         """Make sure of the published table, then start the copy job."""

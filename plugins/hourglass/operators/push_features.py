@@ -5,50 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import bigtable, gcs
 from hourglass.failure import explain
+from hourglass.operators.base import SourceOperator
 from hourglass.partition.features import PushRecord
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from hourglass.config import Platform, Source
     from hourglass.partition import Partition
 
 
-class PushFeaturesOperator(BaseOperator):
+class PushFeaturesOperator(SourceOperator):
     """Runs a feature set's query for the partition and streams its rows to Bigtable.
 
     The cells carry the partition's as-of time, so re-running an old hour never hides a newer value; cells
     that an earlier push of the same partition wrote and this one no longer has are removed.
 
     Args:
-        source: The DAG's source.
-        platform: The deployment's names.
         feature_set: The name of include/sql/features/{name}.sql, also the column family.
-        gcp_conn_id: The Airflow connection.
-        kwargs: Passed to the operator's base class.
+        kwargs: Passed to `SourceOperator`.
     """
 
     def __init__(
         self,
         *,
-        source: Source,
-        platform: Platform,
         feature_set: str,
-        gcp_conn_id: str = "google_cloud_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
-        self.platform = platform
         self.feature_set = feature_set
-        self.gcp_conn_id = gcp_conn_id
 
     def execute(self, context: Context) -> int:
         """Push.

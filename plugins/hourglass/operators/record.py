@@ -5,44 +5,25 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
 from hourglass.ledger import LedgerRow, summarize
 from hourglass.ledger.row import as_json
 from hourglass.ledger.store import append
+from hourglass.operators.base import SourceOperator
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from hourglass.config import Platform, Source
     from hourglass.partition import Partition
 
 
-class RecordPartitionOperator(BaseOperator):
+class RecordPartitionOperator(SourceOperator):
     """Appends one row to the ledger; runs after all other stages in any state.
 
-    Args:
-        source: The DAG's source.
-        platform: The deployment's names.
-        gcp_conn_id: The Airflow connection.
-        kwargs: Passed to the operator's base class.
+    Takes what `SourceOperator` takes.
     """
-
-    def __init__(
-        self,
-        *,
-        source: Source,
-        platform: Platform,
-        gcp_conn_id: str = "google_cloud_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.source = source
-        self.platform = platform
-        self.gcp_conn_id = gcp_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Gather what the stages left and append it.

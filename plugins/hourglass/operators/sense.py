@@ -8,19 +8,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hourglass.failure import explain
+from hourglass.operators.base import SourceOperator
 from hourglass.partition import Completeness, Manifest, Partition, Readiness, assess
 from hourglass.partition.completeness import Verdict
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from hourglass.config import Platform, Source
 
 
 def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any]]:
@@ -105,31 +103,22 @@ class PartitionTrigger(BaseTrigger):
         return min(self.poll_seconds, max(1.0, (until - datetime.now(tz=UTC)).total_seconds()))
 
 
-class WaitForPartition(BaseOperator):
+class WaitForPartition(SourceOperator):
     """Waits until the run's partition is complete and returns its manifest's summary.
 
     Args:
-        source: The DAG's source.
-        platform: The deployment's names.
         poll_seconds: Time between two listings while deferred.
-        gcp_conn_id: The Airflow connection.
-        kwargs: Passed to the operator's base class.
+        kwargs: Passed to `SourceOperator`.
     """
 
     def __init__(
         self,
         *,
-        source: Source,
-        platform: Platform,
         poll_seconds: float = 30.0,
-        gcp_conn_id: str = "google_cloud_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
-        self.platform = platform
         self.poll_seconds = poll_seconds
-        self.gcp_conn_id = gcp_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once, and defer only when there is something to wait for."""
