@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 LABELS = {"managed_by": "hourglass"}
 
 
+def labels(source: Source, stage: str) -> dict[str, str]:
+    """Labels of a source's tables and jobs, by which cost is attributed."""
+    return {**LABELS, "source": source.id, "stage": stage}
+
+
 @dataclass(frozen=True, slots=True)
 class TableName:
     """A table, possibly one partition of it.
@@ -104,7 +109,7 @@ def create_candidate(
     expires = datetime.now(tz=UTC) + source.file.retention.candidate
     resource = {
         **_table_resource(name, source, flow, require_filter=False),
-        "labels": {**LABELS, "source": source.id, "stage": "gate", "partition": partition.decorator},
+        "labels": {**labels(source, "gate"), "partition": partition.decorator},
         "expirationTime": str(int(expires.timestamp() * 1000)),
     }
     ensure_dataset(bigquery, platform, name.dataset)
@@ -121,7 +126,7 @@ def ensure_published(bigquery: Client, platform: Platform, source: Source, flow:
     kept_ms = str(int(source.file.retention.published.total_seconds() * 1000))
     resource = _table_resource(name, source, flow, require_filter=True)
     resource["timePartitioning"]["expirationMs"] = kept_ms
-    resource["labels"] = {**LABELS, "source": source.id, "stage": "publish"}
+    resource["labels"] = labels(source, "publish")
     try:
         table = bigquery.get_table(str(name))
     except NotFound:
@@ -153,9 +158,7 @@ def partition_type(grain: Grain) -> str:
     return grain.value.upper()
 
 
-def load_configuration(
-    name: TableName, source: Source, flow: Flow, uris: Sequence[str], labels: dict[str, str]
-) -> dict[str, Any]:
+def load_configuration(name: TableName, source: Source, flow: Flow, uris: Sequence[str]) -> dict[str, Any]:
     """A load job of Parquet files into a candidate table.
 
     It truncates, so that a load that a killed worker left running can only write the same rows again.
@@ -172,11 +175,11 @@ def load_configuration(
     }
     if flow.cluster_by:
         load["clustering"] = {"fields": list(flow.cluster_by)}
-    return {"load": load, "labels": labels}
+    return {"load": load, "labels": labels(source, "gate")}
 
 
 def copy_configuration(
-    candidate: TableName, published: TableName, partition: Partition, labels: dict[str, str]
+    candidate: TableName, published: TableName, source: Source, partition: Partition
 ) -> dict[str, Any]:
     """A copy job that replaces exactly one partition of the published table."""
     return {
@@ -186,5 +189,5 @@ def copy_configuration(
             "writeDisposition": "WRITE_TRUNCATE",
             "createDisposition": "CREATE_NEVER",
         },
-        "labels": labels,
+        "labels": labels(source, "publish"),
     }

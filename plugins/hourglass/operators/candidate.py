@@ -12,13 +12,6 @@ from hourglass.run import partition_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from hourglass.config import Source
-
-
-def job_labels(source: Source, stage: str) -> dict[str, str]:
-    """Labels that attribute a BigQuery job's cost."""
-    return {**bq.LABELS, "source": source.id, "stage": stage}
-
 
 class LoadCandidateOperator(FlowJobOperator):
     """Creates one flow's candidate table anew and loads the outcome's files into it.
@@ -45,6 +38,5 @@ class LoadCandidateOperator(FlowJobOperator):
         self.log.info("Candidate %s: %d data files", name, len(uris))
         if not uris:
             return None
-        labels = job_labels(self.source, "gate")
-        self.configuration = bq.load_configuration(name, self.source, self.flow, uris, labels)
+        self.configuration = bq.load_configuration(name, self.source, self.flow, uris)
         return super().execute(context)

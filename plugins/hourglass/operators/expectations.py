@@ -50,12 +50,12 @@ class ValidateCandidateOperator(SourceOperator):
         """
         partition = partition_of(context, self.source.grain)
         candidate = bq.flows(self.source)["silver"].candidate(self.platform, self.source, partition)
-        if not bq.client(self.platform, self.gcp_conn_id).get_table(str(candidate)).num_rows:
-            self.log.info("%s has no rows: nothing to validate", candidate)
-            return {"evaluated": 0, "findings": []}
         suite = self.platform.include / "expectations" / f"{self.source.id}.yaml"
         if not suite.is_file():
             self.log.info("Source %s has no suite include/expectations/%s", self.source.id, suite.name)
+            return {"evaluated": 0, "findings": []}
+        if not bq.client(self.platform, self.gcp_conn_id).get_table(str(candidate)).num_rows:
+            self.log.info("%s has no rows: nothing to validate", candidate)
             return {"evaluated": 0, "findings": []}
         evaluated, findings = validate(suite, candidate)
         for finding in findings:

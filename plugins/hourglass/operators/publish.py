@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from hourglass.cloud import bigquery as bq
 from hourglass.operators.base import FlowJobOperator
-from hourglass.operators.candidate import job_labels
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -31,6 +30,5 @@ class PublishPartitionOperator(FlowJobOperator):
             bigquery.delete_table(f"{published}${partition.decorator}", not_found_ok=True)
             self.log.info("%s has no rows: removed %s$%s", candidate, published, partition.decorator)
             return None
-        labels = job_labels(self.source, "publish")
-        self.configuration = bq.copy_configuration(candidate, published, partition, labels)
+        self.configuration = bq.copy_configuration(candidate, published, self.source, partition)
         return super().execute(context)

@@ -87,7 +87,7 @@ class PushFeaturesOperator(SourceOperator):
         parameters = [ScalarQueryParameter("landing_hour", "TIMESTAMP", partition.start)]
         config = QueryJobConfig(
             query_parameters=parameters,
-            labels={**bq.LABELS, "source": self.source.id, "stage": "serve"},
+            labels=bq.labels(self.source, "serve"),
         )
         client = bq.client(self.platform, self.gcp_conn_id)
         for row in client.query(path.read_text("utf-8"), job_config=config).result(page_size=5_000):

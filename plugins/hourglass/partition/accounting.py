@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 
@@ -27,10 +27,6 @@ class Counts:
     def from_mapping(cls, counts: Mapping[str, Any]) -> Self:
         """Read the `counts` of an outcome file."""
         return cls(*(int(counts[name]) for name in ("lines", "silver", "quarantined", "duplicates")))
-
-    def to_dict(self) -> dict[str, int]:
-        """The counts by name."""
-        return asdict(self)
 
 
 def conservation_problems(counts: Counts, *, candidate_rows: int, quarantine_rows: int) -> list[str]:

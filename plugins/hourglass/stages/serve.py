@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.sdk import TaskGroup
 
-from hourglass.operators.candidate import job_labels
+from hourglass.cloud import bigquery as bq
 from hourglass.operators.push_features import PushFeaturesOperator
 from hourglass.stages.build import Build
 
@@ -42,7 +42,7 @@ def _refresh(build: Build, view: str) -> BigQueryInsertJobOperator:
         task_id=f"refresh_{view}",
         configuration={
             "query": {"query": script, "useLegacySql": False},
-            "labels": job_labels(build.source, "serve"),
+            "labels": bq.labels(build.source, "serve"),
         },
         project_id=build.platform.project,
         location=build.platform.location,
