@@ -4,9 +4,9 @@
 import airflow.providers.google.cloud.operators.bigquery
 import airflow.providers.google.cloud.operators.dataproc  # noqa: F401
 
-from hourglass.config import Platform, load_sources
+from hourglass.config import Platform, load_once
 from hourglass.dag import build_dag
 
 platform = Platform.from_env()
-for source in load_sources(platform.include).sources:
+for source in load_once(platform.include).sources:
     globals()[source.id] = build_dag(source, platform)

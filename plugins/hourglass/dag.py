@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk.definitions.param import ParamsDict
 
 from hourglass.config import Platform, Source
 from hourglass.stages.announce import announce
@@ -41,10 +42,7 @@ def build_dag(source: Source, platform: Platform) -> DAG:
         start_date=start,
         catchup=False,
         max_active_runs=8,
-        tags=["hourglass", file.ingestion.pattern, source.grain.value],
-        params={
-            "partition": Param(None, type=["null", "string"], title="Partition", description=PARTITION_HELP)
-        },
+        tags=["hourglass", file.ingestion.pattern, str(source.grain)],
         default_args={
             "owner": file.owner,
             "retries": 2,
@@ -55,7 +53,14 @@ def build_dag(source: Source, platform: Platform) -> DAG:
         doc_md=f"{file.description}\n\nRunbook: {file.runbook or 'docs/runbook.md'}",
     ) as dag:
         chain_stages(Build(source, platform))
+    # Given to the DAG's constructor, the form would be copied into every operator, once for each of its classes.
+    dag.params = ParamsDict({"partition": partition_param()})
     return dag
+
+
+def partition_param() -> Param:
+    """The field of the trigger form."""
+    return Param(None, type=["null", "string"], title="Partition", description=PARTITION_HELP)
 
 
 def chain_stages(build: Build) -> None:

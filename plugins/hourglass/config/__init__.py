@@ -2,7 +2,18 @@
 
 from hourglass.config.errors import ConfigError, Problem
 from hourglass.config.loader import Loaded, load_source, load_sources
+from hourglass.config.once import load_once
 from hourglass.config.platform import Platform
 from hourglass.config.source import Source, digest
 
-__all__ = ["ConfigError", "Loaded", "Platform", "Problem", "Source", "digest", "load_source", "load_sources"]
+__all__ = [
+    "ConfigError",
+    "Loaded",
+    "Platform",
+    "Problem",
+    "Source",
+    "digest",
+    "load_once",
+    "load_source",
+    "load_sources",
+]
