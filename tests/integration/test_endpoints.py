@@ -31,7 +31,7 @@ socket.socket.connect = refuse
 from hourglass.cloud import bigquery as bq, bigtable, gcs
 from hourglass.cloud.dataproc import BatchHook
 from hourglass.config import Platform
-from hourglass.operators.refine import spark_properties
+from hourglass.operators.batch import spark_properties
 platform = Platform.from_env()
 storage = gcs.client()
 bigquery = bq.client(platform)

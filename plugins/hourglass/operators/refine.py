@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.google.cloud.operators.dataproc import DataprocCreateBatchOperator
@@ -13,9 +10,9 @@ from airflow.providers.google.cloud.triggers.dataproc import DataprocBatchTrigge
 from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import gcs
-from hourglass.cloud.dataproc import BatchAsyncHook, BatchHook, Family, list_batches
-from hourglass.config import digest
+from hourglass.cloud.dataproc import BatchAsyncHook, BatchHook, list_batches
 from hourglass.failure import explain
+from hourglass.operators.batch import RefineBatch, family, label_value
 from hourglass.partition import Manifest
 from hourglass.run import partition_of
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from hourglass.config import Platform, Source
     from hourglass.partition import Partition
 
-RUNTIME_VERSION = "2.3"
 # States in which nobody will attach to the batch of this task any more.
 GIVEN_UP = ("failed", "success", "skipped", "upstream_failed", "removed")
 
@@ -101,7 +97,6 @@ class RefineOperator(DataprocCreateBatchOperator):
         partition = partition_of(context, self.source.grain)
         storage = gcs.client(self.gcp_conn_id)
         spec = self._spec(storage, partition)
-        family = Family(self._family_prefix(partition, digest(spec)))
         batches = list_batches(
             self.hook,
             self.platform.project,
@@ -109,11 +104,11 @@ class RefineOperator(DataprocCreateBatchOperator):
             label_value(self.source.id),
             partition.decorator,
         )
-        self.batch_id, attached = family.choose(batches)
+        self.batch_id, attached = family(self.source, partition, spec).choose(batches)
         self.log.info("%s batch %s", "Attaching to" if attached else "Starting", self.batch_id)
         if not attached:
-            self._write_spec(storage, spec, partition)
-        self.batch = self._batch(storage, partition)
+            self._batch(partition).write_spec(storage, spec)
+        self.batch = self._batch(partition).resource(storage)
         super().execute(context)
         return self._outcome(partition)
 
@@ -169,95 +164,10 @@ class RefineOperator(DataprocCreateBatchOperator):
             )
         return self.source.refine_spec(Manifest.from_json(text), partition)
 
-    def _family_prefix(self, partition: Partition, spec_hash: str) -> str:
-        return f"refine-{label_value(self.source.id)}-{partition.decorator}-{spec_hash[:8]}"
-
-    def _name(self, kind: str, partition: Partition) -> str:
-        return f"{kind}/{self.source.id}/{partition.key}/{self.batch_id}.json"
-
-    def _write_spec(self, storage: Any, spec: dict[str, Any], partition: Partition) -> None:
-        whole = {
-            **spec,
-            "batch_id": self.batch_id,
-            "outcome": self.platform.uri(self._name("outcomes", partition)),
-        }
-        gcs.write(
-            storage, self.platform.ops_bucket, self._name("specs", partition), json.dumps(whole, indent=1)
-        )
-
-    def _batch(self, storage: Any, partition: Partition) -> dict[str, Any]:
-        main, *others = self._upload_job(storage)
-        execution: dict[str, Any] = {}
-        if self.platform.service_account:
-            execution["service_account"] = self.platform.service_account
-        if self.platform.subnetwork:
-            execution["subnetwork_uri"] = self.platform.subnetwork
-        return {
-            "pyspark_batch": {
-                "main_python_file_uri": main,
-                "python_file_uris": others,
-                "args": [self.platform.uri(self._name("specs", partition))],
-            },
-            "labels": {
-                "hourglass-source": label_value(self.source.id),
-                "hourglass-partition": partition.decorator,
-                "hourglass-stage": "refine",
-            },
-            "runtime_config": {"version": RUNTIME_VERSION, "properties": spark_properties(self.platform)},
-            "environment_config": {"execution_config": execution},
-        }
-
-    def _upload_job(self, storage: Any) -> list[str]:
-        """Put the job's files under their own hash, so that a batch always runs the code it was made with."""
-        folder = self.platform.include / "spark"
-        files = [folder / "refine.py", *sorted(p for p in folder.glob("*.py") if p.name != "refine.py")]
-        code = {path.name: path.read_text("utf-8") for path in files}
-        version = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:12]
-        for name, text in code.items():
-            gcs.create_once(storage, self.platform.ops_bucket, f"spark/{version}/{name}", text)
-        return [self.platform.uri(f"spark/{version}/{Path(name).name}") for name in code]
+    def _batch(self, partition: Partition) -> RefineBatch:
+        return RefineBatch(self.source, self.platform, partition, str(self.batch_id))
 
     def _outcome(self, partition: Partition) -> dict[str, Any]:
-        storage = gcs.client(self.gcp_conn_id)
-        uri = self.platform.uri(self._name("outcomes", partition))
-        outcome = gcs.read_json(storage, uri)
-        # Dates that an earlier manifest of the partition had must be recomputed too, or its rows would stay.
-        folder = f"outcomes/{self.source.id}/{partition.key}/"
-        earlier = gcs.read_folder(storage, self.platform.ops_bucket, folder)
-        dates = {d for o in earlier for d in o["event_dates"]} | set(outcome["event_dates"])
-        counts = outcome["counts"]
-        self.log.info("Outcome of %s: %s", self.batch_id, counts)
-        return {
-            "batch_id": self.batch_id,
-            "outcome": uri,
-            "counts": counts,
-            "reasons": outcome["reasons"],
-            "unknown_fields": outcome["unknown_fields"],
-            "schema_version": outcome["schema_version"],
-            "event_dates": sorted(dates),
-        }
-
-
-def label_value(source_id: str) -> str:
-    """A source's id in Dataproc's batch ids and labels, which take no underscore."""
-    return source_id.replace("_", "-")
-
-
-def spark_properties(platform: Platform) -> dict[str, str]:
-    """The Spark properties of a refine batch: session and Iceberg catalog.
-
-    The catalog's settings are those that Google documents for the BigLake Iceberg REST catalog.
-    """
-    catalog = "spark.sql.catalog.lake"
-    return {
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-        catalog: "org.apache.iceberg.spark.SparkCatalog",
-        f"{catalog}.type": "rest",
-        f"{catalog}.uri": platform.iceberg_uri,
-        f"{catalog}.warehouse": f"gs://{platform.lake_bucket}",
-        f"{catalog}.io-impl": "org.apache.iceberg.gcp.gcs.GCSFileIO",
-        f"{catalog}.header.x-goog-user-project": platform.project,
-        f"{catalog}.rest.auth.type": "org.apache.iceberg.gcp.auth.GoogleAuthManager",
-    }
+        outcome = self._batch(partition).outcome(gcs.client(self.gcp_conn_id))
+        self.log.info("Outcome of %s: %s", self.batch_id, outcome["counts"])
+        return outcome

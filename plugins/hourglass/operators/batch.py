@@ -1,0 +1,156 @@
+"""One refine batch: its spec, its code, its resource and its outcome, whoever runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hourglass.cloud import gcs
+from hourglass.cloud.dataproc import Family
+from hourglass.config import digest
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
+    from hourglass.config import Platform, Source
+    from hourglass.partition import Partition
+
+RUNTIME_VERSION = "2.3"
+
+
+def label_value(source_id: str) -> str:
+    """A source's id in Dataproc's batch ids and labels, which take no underscore."""
+    return source_id.replace("_", "-")
+
+
+def family(source: Source, partition: Partition, spec: dict[str, Any]) -> Family:
+    """The batches of one spec.
+
+    Args:
+        source: The source.
+        partition: The partition.
+        spec: The spec without what belongs to one batch.
+    """
+    return Family(f"refine-{label_value(source.id)}-{partition.decorator}-{digest(spec)[:8]}")
+
+
+@dataclass(frozen=True, slots=True)
+class RefineBatch:
+    """A batch of a source's partition.
+
+    Args:
+        source: The source.
+        platform: The deployment's names.
+        partition: The partition.
+        batch_id: The batch's id.
+    """
+
+    source: Source
+    platform: Platform
+    partition: Partition
+    batch_id: str
+
+    @property
+    def outcome_uri(self) -> str:
+        """Where the job writes what became of the lines."""
+        return self.platform.uri(self._name("outcomes"))
+
+    def write_spec(self, storage: Client, spec: dict[str, Any]) -> None:
+        """Write the job's only input.
+
+        Args:
+            storage: The storage client.
+            spec: The spec without what belongs to one batch.
+        """
+        whole = {**spec, "batch_id": self.batch_id, "outcome": self.outcome_uri}
+        gcs.write(storage, self.platform.ops_bucket, self._name("specs"), json.dumps(whole, indent=1))
+
+    def resource(self, storage: Client) -> dict[str, Any]:
+        """The batch as Dataproc's API takes it; the job's code is uploaded.
+
+        Args:
+            storage: The storage client.
+        """
+        main, *others = self._upload_job(storage)
+        execution: dict[str, Any] = {}
+        if self.platform.service_account:
+            execution["service_account"] = self.platform.service_account
+        if self.platform.subnetwork:
+            execution["subnetwork_uri"] = self.platform.subnetwork
+        return {
+            "pyspark_batch": {
+                "main_python_file_uri": main,
+                "python_file_uris": others,
+                "args": [self.platform.uri(self._name("specs"))],
+            },
+            "labels": {
+                "hourglass-source": label_value(self.source.id),
+                "hourglass-partition": self.partition.decorator,
+                "hourglass-stage": "refine",
+            },
+            "runtime_config": {"version": RUNTIME_VERSION, "properties": spark_properties(self.platform)},
+            "environment_config": {"execution_config": execution},
+        }
+
+    def outcome(self, storage: Client) -> dict[str, Any]:
+        """What later stages need of the outcome.
+
+        Args:
+            storage: The storage client.
+        """
+        outcome = gcs.read_json(storage, self.outcome_uri)
+        # Dates that an earlier manifest of the partition had must be recomputed too, or its rows would stay.
+        earlier = gcs.read_folder(storage, self.platform.ops_bucket, self._folder("outcomes"))
+        dates = {d for o in earlier for d in o["event_dates"]} | set(outcome["event_dates"])
+        return {
+            "batch_id": self.batch_id,
+            "outcome": self.outcome_uri,
+            "counts": outcome["counts"],
+            "reasons": outcome["reasons"],
+            "unknown_fields": outcome["unknown_fields"],
+            "warnings": outcome.get("warnings", {}),
+            "nulled": outcome.get("nulled", {}),
+            "schema_version": outcome["schema_version"],
+            "event_dates": sorted(dates),
+        }
+
+    def _folder(self, kind: str) -> str:
+        return f"{kind}/{self.source.id}/{self.partition.key}/"
+
+    def _name(self, kind: str) -> str:
+        return f"{self._folder(kind)}{self.batch_id}.json"
+
+    def _upload_job(self, storage: Client) -> list[str]:
+        """Put the job's files under their own hash, so that a batch always runs the code it was made with."""
+        folder = self.platform.include / "spark"
+        files = [folder / "refine.py", *sorted(p for p in folder.glob("*.py") if p.name != "refine.py")]
+        code = {path.name: path.read_text("utf-8") for path in files}
+        version = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:12]
+        for name, text in code.items():
+            gcs.create_once(storage, self.platform.ops_bucket, f"spark/{version}/{name}", text)
+        return [self.platform.uri(f"spark/{version}/{name}") for name in code]
+
+
+def spark_properties(platform: Platform) -> dict[str, str]:
+    """The Spark properties of a refine batch: session and Iceberg catalog.
+
+    The catalog's settings are those that Google documents for the BigLake Iceberg REST catalog.
+
+    Args:
+        platform: The deployment's names.
+    """
+    catalog = "spark.sql.catalog.lake"
+    return {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.type": "rest",
+        f"{catalog}.uri": platform.iceberg_uri,
+        f"{catalog}.warehouse": f"gs://{platform.lake_bucket}",
+        f"{catalog}.io-impl": "org.apache.iceberg.gcp.gcs.GCSFileIO",
+        f"{catalog}.header.x-goog-user-project": platform.project,
+        f"{catalog}.rest.auth.type": "org.apache.iceberg.gcp.auth.GoogleAuthManager",
+    }
