@@ -83,6 +83,37 @@ def new(
     raise typer.Exit(run(source, sample, location, daily=daily))
 
 
+@app.command("compile")
+def compile_models(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources; all of them by default.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit status 1 if stale.")] = False,
+) -> None:
+    """Write the dbt models of sources from their YAML and schema; a file that people own is left alone."""
+    from hourglass.cli.compile import run
+
+    raise typer.Exit(run(sources or [], check=check))
+
+
+@app.command()
+def generate(
+    source: Annotated[str, typer.Argument(help="The source's id.")],
+    to: Annotated[Path, typer.Option(help="A folder that stands for the bucket.")],
+    partition: Annotated[str, typer.Option(help="The partition's key, such as 2026-01-05T06.")],
+    rows: Annotated[int, typer.Option(help="Good rows; repeats and bad lines come on top.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same arguments write the same bytes.")] = 1,
+    late: Annotated[float, typer.Option(help="Share of good rows that are late.")] = 0.02,
+    duplicates: Annotated[float, typer.Option(help="Share of repeats that are added.")] = 0.01,
+    bad: Annotated[float, typer.Option(help="Share of bad lines that are added.")] = 0.005,
+    objects: Annotated[int, typer.Option(help="How many objects to write.")] = 1,
+) -> None:
+    """Write realistic data for one partition, and a tally of what the pipeline must make of it."""
+    from hourglass.cli.generate import run
+
+    raise typer.Exit(
+        run(source, partition, to, rows=rows, seed=seed, rates=(late, duplicates, bad), objects=objects)
+    )
+
+
 def main() -> None:
     """Run the command line; a mistake in a configuration is a message, not a traceback."""
     from hourglass.config.errors import ConfigError
