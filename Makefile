@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down status land dag validate show new bench clean lock
+.PHONY: help setup demo test lint up down status land dag validate show new compile bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -40,6 +40,7 @@ lint: setup ## ruff, mypy, import-linter, sqlfluff, the sources and what is gene
 	@$(HOURGLASS) validate
 	@$(HOURGLASS) schema --check
 	@$(HOURGLASS) schema --docs --check
+	@$(HOURGLASS) compile --check
 
 up: setup ## start or repair the local cloud, with Airflow's interface
 	@$(LOCAL) up --airflow
@@ -66,6 +67,9 @@ show: setup ## SOURCE= [TASKS=1]: a source's resolved configuration, and its DAG
 
 new: setup ## SOURCE= [FROM=sample.json.gz]: write a new source's files
 	@$(HOURGLASS) new $(SOURCE) $(if $(FROM),--from $(FROM))
+
+compile: setup ## [SOURCES="a b"]: write the dbt models of sources, all of them by default
+	@$(HOURGLASS) compile $(SOURCES)
 
 bench: setup ## measure speed, each beside a peer in the same run
 	@$(PY) -m benchmarks

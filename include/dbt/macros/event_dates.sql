@@ -47,9 +47,9 @@
 
 {#
   The predicate on landing_hour that covers every partition in which events of the given dates can have
-  landed: from the day before (a clock that runs ahead, a daily partition) until the source's maximum
-  lateness after the end of the date. Neighbouring dates share one range, distant ones get their own, so a
-  straggler from last week does not make the run read the whole week twice over.
+  landed. How far they reach is in the meta of the dbt source: max_ahead_days before the date (a clock that runs
+  ahead, the length of a partition) until max_lateness_days after its end. Neighbouring dates share one range,
+  distant ones get their own, so a straggler from last week does not make the run read the whole week twice over.
 #}
 {% macro landing_hours_for(event_dates, source_name, column="landing_hour") %}
     {%- if event_dates is none -%}
@@ -57,12 +57,12 @@
     {%- elif event_dates | length == 0 -%}
         {{ column }} = timestamp '0001-01-01 00:00:00+00'
     {%- else -%}
-        {%- set lateness = var("max_lateness_days")[source_name] -%}
+        {%- set reach = landing_reach(source_name) -%}
         {%- set ranges = [] -%}
         {%- for date in event_dates -%}
             {%- set day = modules.datetime.datetime.strptime(date, "%Y-%m-%d") -%}
-            {%- set start = day - modules.datetime.timedelta(days=1) -%}
-            {%- set end = day + modules.datetime.timedelta(days=1 + lateness) -%}
+            {%- set start = day - modules.datetime.timedelta(days=reach.max_ahead_days) -%}
+            {%- set end = day + modules.datetime.timedelta(days=1 + reach.max_lateness_days) -%}
             {%- if ranges and start <= ranges[-1][1] -%}
                 {%- do ranges.append((ranges.pop()[0], end)) -%}
             {%- else -%}
@@ -79,4 +79,35 @@
         {%- endfor %}
         )
     {%- endif -%}
+{% endmacro %}
+
+
+{# max_ahead_days and max_lateness_days of a source, from the meta in its _sources.yml. #}
+{% macro landing_reach(source_name) %}
+    {%- for node in graph.sources.values() if node.source_name == source_name -%}
+        {%- set meta = node.config.meta -%}
+        {%- if "max_ahead_days" in meta and "max_lateness_days" in meta -%}
+            {{ return(meta) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- do exceptions.raise_compiler_error(
+        "The dbt source " ~ source_name ~ " does not say how late its events may land. Set max_lateness_days and "
+        ~ "max_ahead_days under config.meta in its _sources.yml, or run python -m hourglass compile " ~ source_name ~ "."
+    ) -%}
+{% endmacro %}
+
+
+{#
+  The predicate that lets a query read all of a table: true, or every partition where the table insists on a
+  filter.
+#}
+{% macro every_partition(relation) %}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values()
+            if node.alias == relation.identifier and node.schema == relation.schema
+            and node.config.require_partition_filter -%}
+            {{ return(event_dates_predicate(none, node.config.partition_by.field)) }}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return("true") }}
 {% endmacro %}

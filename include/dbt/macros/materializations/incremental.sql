@@ -1,5 +1,5 @@
 {#
-  incremental + insert_overwrite on event_date, in place of dbt's own. Two runs of neighbouring hours share
+  incremental + insert_overwrite on event dates, in place of dbt's own. Two runs of neighbouring hours share
   event dates and may overlap, and dbt's version is not safe then:
     - a contract forces on_schema_change, and that forces a temporary table whose name all runs share: one
       run would publish another's rows, or rows read before a third run published;
@@ -9,6 +9,11 @@
   dates. BigQuery runs each MERGE on a snapshot and lets only one of two conflicting ones commit.
   A full refresh is the same MERGE over every date, so views on the table live on; only a changed schema,
   partitioning or clustering recreates the table.
+
+  The table is partitioned by a DATE column, whatever its name, that holds the event date: a row may depend on
+  rows of its own event date only. A table without partition_by has no such column. Its MERGE replaces every
+  row, for the same reason: of two overlapping runs that each create the table anew, the one that began first
+  may end last, and leave it without the rows that the other has seen.
 
   Every other strategy goes to dbt's own materialization.
 #}
@@ -48,10 +53,14 @@
             {%- call noop_statement("main", "no event dates", "SKIP", "0") -%}
             {%- endcall -%}
         {%- else -%}
-            {%- set replaced = event_dates_predicate(event_dates, "DBT_INTERNAL_DEST.event_date") -%}
+            {%- set replaced = [] -%}
+            {%- if partition_config is not none -%}
+                {%- set column = "DBT_INTERNAL_DEST." ~ adapter.quote(partition_config.field) -%}
+                {%- do replaced.append(event_dates_predicate(event_dates, column)) -%}
+            {%- endif -%}
             {%- call statement("main") -%}
                 {{ get_insert_overwrite_merge_sql(
-                    this, "(" ~ compiled_code ~ ")", model.columns.values() | list, [replaced]
+                    this, "(" ~ compiled_code ~ ")", model.columns.values() | list, replaced
                 ) }}
             {%- endcall -%}
         {%- endif -%}
@@ -71,10 +80,11 @@
 
 {# Refuses what this materialization cannot do safely, before anything is written. #}
 {% macro overwrite_preconditions(partition_config, existing) %}
-    {%- if partition_config is none or partition_config.field != "event_date"
-        or partition_config.granularity != "day" -%}
+    {%- if partition_config is not none
+        and (partition_config.data_type != "date" or partition_config.granularity != "day") -%}
         {%- do exceptions.raise_compiler_error(
-            "insert_overwrite replaces event dates: set partition_by to event_date by day in " ~ model.path ~ "."
+            "insert_overwrite replaces event dates: in " ~ model.path ~ " set partition_by to the DATE column that "
+            ~ "holds them, by day, or leave partition_by out to replace the whole table."
         ) -%}
     {%- endif -%}
     {%- if not config.get("contract").enforced -%}
@@ -104,13 +114,14 @@
 
 
 {#
-  Columns as "name type", in lower case and sorted. BigQuery's API calls a BOOL column BOOLEAN; the other
-  types have the same name in a contract and in what the adapter reports.
+  Columns as "name type", in lower case and sorted. BigQuery's API calls a BOOL column BOOLEAN, and the adapter
+  quotes the names in a STRUCT; the other types are the same in a contract and in what the adapter reports.
 #}
 {% macro overwrite_columns(columns) %}
     {%- set described = [] -%}
     {%- for column in columns -%}
-        {%- do described.append((column.name ~ " " ~ column.data_type) | lower | replace(" boolean", " bool")) -%}
+        {%- set type = column.data_type | lower | replace("boolean", "bool") | replace("`", "") -%}
+        {%- do described.append((column.name | lower) ~ " " ~ type) -%}
     {%- endfor -%}
     {{ return(described | sort) }}
 {% endmacro %}
