@@ -100,7 +100,7 @@ def land_once(hour: str) -> None:
     from hourglass.config import load_source
     from hourglass.partition import Partition
 
-    bucket, prefix = load_source(SOURCE).prefix(Partition.parse(hour))
+    bucket, (prefix,) = load_source(SOURCE).prefixes(Partition.parse(hour))
     folder = ROOT / "include" / "samples" / prefix
     there = {b.name: b.md5_hash for b in storage.Client().list_blobs(bucket, prefix=prefix)}
     for file in sorted(folder.glob("*.json.gz")):

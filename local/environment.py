@@ -34,6 +34,7 @@ def exports(layout: Layout, ports: Ports) -> dict[str, str]:
         "HOURGLASS_PROJECT": PROJECT,
         "HOURGLASS_REGION": "us-central1",
         "HOURGLASS_LOCATION": "US",
+        "HOURGLASS_RAW_BUCKET": "hourglass-raw",
         "HOURGLASS_OPS_BUCKET": "hourglass-ops",
         "HOURGLASS_LAKE_BUCKET": "hourglass-lake",
         "HOURGLASS_BIGTABLE_INSTANCE": "hourglass",

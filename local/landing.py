@@ -53,9 +53,16 @@ def _destination(source: str, partition: str, include: Path) -> tuple[str, str]:
     from hourglass.partition import Partition
 
     try:
-        return load_source(source, include).prefix(Partition.parse(partition))
+        loaded = load_source(source, include)
+        bucket, prefixes = loaded.prefixes(Partition.parse(partition, loaded.grain))
     except (ConfigError, ValueError) as error:
         raise LocalCloudError(f"{error}\nNothing was landed.") from error
+    if len(loaded.file.ingestion.table_names) > 1:
+        folders = ", ".join(f"gs://{bucket}/{prefix}" for prefix in prefixes)
+        raise LocalCloudError(
+            f"{source} has a folder for each of its tables: {folders}; put the files there yourself"
+        )
+    return bucket, prefixes[0]
 
 
 def _client() -> Client:

@@ -17,9 +17,9 @@ def key(context: Any, grain: str = "hour") -> str:
 
     Args:
         context: Airflow's template context, given by Jinja.
-        grain: The grain of the DAG's partitions, hour or day.
+        grain: The grain of the DAG's partitions: hour, day, or the source's schedule.
     """
-    return partition_of(context, Grain(grain)).key
+    return partition_of(context, Grain.of(grain)).key
 
 
 class HourglassPlugin(AirflowPlugin):

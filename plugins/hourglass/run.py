@@ -43,10 +43,7 @@ def requested_partition(context: Mapping[str, Any], grain: Grain, now: datetime 
     key = requested_key(context)
     if key is None:
         return Partition.last_ended(now or datetime.now(tz=UTC), grain)
-    partition = Partition.parse(key)
-    if partition.grain is not grain:
-        raise ValueError(f"{key} is one {partition.grain}, but this source's partitions are one {grain} long")
-    return partition
+    return Partition.parse(key, grain)
 
 
 def partition_of(context: Mapping[str, Any], grain: Grain) -> Partition:

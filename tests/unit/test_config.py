@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ def include(tmp_path: Path) -> Path:
     """A copy of the github source that a test may break."""
     for folder in ("sources", "schemas", "sql/materialized_views", "sql/features"):
         shutil.copytree(INCLUDE / folder, tmp_path / folder)
+    for other in (tmp_path / "sources").glob("*.yaml"):
+        if other.stem != "github":
+            other.unlink()
     return tmp_path
 
 
@@ -172,10 +176,16 @@ def test_an_unknown_source_is_named_with_a_hint(include: Path) -> None:
         ("plain", Grain.HOUR, "2021/07/21/06/"),
         ("date=YYYY-MM-DD/", Grain.DAY, "date=2021-07-21/"),
         ("dt=YYYYMMDDhh/", Grain.HOUR, "dt=2021072106/"),
+        ("hive", Grain.of("*/15 * * * *"), "year=2021/month=07/day=21/hour=06/minute=15/"),
+        ("plain", Grain.of("*/15 * * * *"), "2021/07/21/06/15/"),
+        ("plain", Grain.of("0 */6 * * *"), "2021/07/21/06/"),
+        ("plain", Grain.of("0 2 * * *"), "2021/07/21/"),
+        ("date=YYYY-MM-DD/", Grain.of("0 2 * * *"), "date=2021-07-21/"),
+        ("comments/YYYY/MM/DD/hh/", Grain.HOUR, "comments/2021/07/21/06/"),
     ],
 )
 def test_path_templates(template: str, grain: Grain, path: str) -> None:
-    partition = Partition.parse("2021-07-21T06" if grain is Grain.HOUR else "2021-07-21")
+    partition = Partition.containing(datetime(2021, 7, 21, 6, 20, tzinfo=UTC), grain)
     assert render(resolve(template, grain), partition) == path
 
 
@@ -191,7 +201,7 @@ def test_the_spec_is_a_function_of_manifest_and_configuration(include: Path) -> 
 
 def test_a_partition_of_another_grain_is_refused(include: Path) -> None:
     with pytest.raises(ValueError, match="lands by the hour"):
-        load_source("github", include).prefix(Partition.parse("2021-07-21"))
+        load_source("github", include).prefixes(Partition.parse("2021-07-21"))
 
 
 def test_the_platform_needs_a_project() -> None:

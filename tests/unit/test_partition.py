@@ -21,7 +21,11 @@ from hourglass.partition import (
 from hourglass.partition.completeness import Verdict
 
 HOUR = Partition.parse("2021-07-21T06")
-GRAINS = st.sampled_from(list(Grain))
+CRONS = [
+    "0 * * * *", "0 0 * * *", "*/15 * * * *", "0 2 * * *", "0 */6 * * *", "30 * * * *", "7,52 * * * *",
+    "0 8 * * mon-fri", "0 0 1 * *", "@weekly", "15 3,9 1,15 * *",
+]  # fmt: skip
+GRAINS = st.sampled_from([Grain.of(cron) for cron in CRONS])
 MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 OBJECTS = st.lists(
     st.builds(
@@ -46,8 +50,20 @@ def test_every_moment_is_in_exactly_one_partition(moment: datetime, grain: Grain
 @given(MOMENTS, GRAINS)
 def test_a_key_reads_back(moment: datetime, grain: Grain) -> None:
     partition = Partition.containing(moment, grain)
-    assert Partition.parse(partition.key) == partition
-    assert partition.decorator == partition.key.replace("-", "").replace("T", "")
+    assert Partition.parse(partition.key, grain) == partition
+    assert partition.stamp == "".join(c for c in partition.key if c.isdigit())
+    assert Grain.of(str(grain)) == grain
+
+
+@given(MOMENTS, GRAINS)
+def test_partitions_have_a_partition_of_bigquerys_each_unless_they_share_an_hour(
+    moment: datetime, grain: Grain
+) -> None:
+    partition = Partition.containing(moment, grain)
+    following = Partition(partition.end, grain)
+    assert partition.stamp < following.stamp
+    assert (partition.decorator < following.decorator) or grain.shares_hour
+    assert Partition.last_ended(following.start, grain) == partition
 
 
 @pytest.mark.parametrize(

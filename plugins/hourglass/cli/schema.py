@@ -13,21 +13,30 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from hourglass.config import models, types
+from hourglass.config import ingestion, models, patterns, processing, serving, types
 from hourglass.config.errors import shown
 from hourglass.config.platform import include_folder
 
 # The heading of the reference, and the models whose keys stand below it.
 TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "top-level": (models.SourceFile,),
-    "ingestion": (models.Ingestion,),
-    "completeness": (models.CompletenessRule,),
+    "ingestion": (ingestion.Landing,),
+    "completeness": (ingestion.CompletenessRule,),
+    "csv": (ingestion.CsvFormat,),
+    **{name: (pattern,) for name, pattern in patterns.PATTERNS.items() if name != "batch_file"},
+    "pagination": (patterns.Pagination,),
     "schema": (models.SchemaReference,),
-    "steps": (models.Processing, models.BronzeToSilverStep),
-    "enrichment": (models.Enrichment,),
-    "serving": (models.Serving,),
-    "monitoring": (models.Monitoring,),
-    "retention": (models.Retention,),
+    "steps": (processing.Processing, processing.BronzeToSilverStep),
+    "deduplication": (processing.Deduplication, processing.DataQuality),
+    "enrichment": (processing.Enrichment,),
+    "pii": (processing.Pii,),
+    "gold-steps": (processing.SilverToGoldStep,),
+    "join": (processing.Join,),
+    "aggregate": (processing.Aggregate,),
+    "serving": (serving.Serving,),
+    "monitoring": (serving.Monitoring,),
+    "retention": (serving.Retention,),
+    "storage-classes": (serving.StorageClasses,),
 }
 _ISO_DURATION = re.compile(r"P(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?")
 _TABLE = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -71,8 +80,8 @@ def source_schema() -> str:
         "description": "include/sources/SOURCE.yaml: one source, one DAG.",
         **{key: value for key, value in _cleaned(schema).items() if key not in ("title", "description")},
     }
-    step = body["$defs"]["BronzeToSilverStep"]
-    step |= {"minProperties": 1, "maxProperties": 1}
+    for step in ("BronzeToSilverStep", "SilverToGoldStep"):
+        body["$defs"][step] |= {"minProperties": 1, "maxProperties": 1}
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -113,8 +122,14 @@ def reference(text: str) -> str:
 
 def _table(*described: type[BaseModel]) -> str:
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    rows += [_row(name, field) for model in described for name, field in model.model_fields.items()]
+    rows += [_row(name, field) for model in described for name, field in own_keys(model).items()]
     return "\n".join(rows) + "\n"
+
+
+def own_keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of a model; of a pattern, those that not every pattern has."""
+    shared = ingestion.Landing.model_fields if model in patterns.PATTERNS.values() else {}
+    return {name: field for name, field in model.model_fields.items() if name not in shared}
 
 
 def _row(name: str, field: FieldInfo) -> str:

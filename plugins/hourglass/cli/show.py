@@ -101,7 +101,7 @@ def _facts(source: Source) -> Table:
 def facts(source: Source) -> Iterator[tuple[str, str]]:
     """What follows from a source's configuration, in words."""
     partition = Partition.last_ended(datetime.now(tz=UTC), source.grain)
-    bucket, prefix = source.prefix(partition)
+    bucket, prefixes = source.prefixes(partition)
     closes = partition.end + source.completeness.close_after
     yield "grain", f"one {source.grain}"
     yield (
@@ -109,7 +109,7 @@ def facts(source: Source) -> Iterator[tuple[str, str]]:
         f"{partition.key} (closes at {closes:%Y-%m-%d %H:%M:%S} UTC at the earliest)",
     )
     created = ", of which those created in that interval" if source.by_creation_time else ""
-    yield "lies in", f"gs://{bucket}/{prefix}{created}"
+    yield "lies in", ", ".join(f"gs://{bucket}/{prefix}" for prefix in prefixes) + created
     yield "event time", source.event_time or f"none: every event has the date of its {source.grain}"
     fields = source.schema.paths()
     yield (
@@ -119,7 +119,7 @@ def facts(source: Source) -> Iterator[tuple[str, str]]:
     yield "published tables", f"silver.{source.id}, quarantine.{source.id}"
     yield "Iceberg tables", f"lake.silver.{source.id}, lake.quarantine.{source.id}"
     yield "columns", ", ".join(str(column["name"]) for column in source.columns())
-    family = f"refine-{source.id.replace('_', '-')}-{partition.decorator}-*"
+    family = f"refine-{source.id.replace('_', '-')}-{partition.stamp}-*"
     yield "batches of that partition", family
     yield "asset", f"hourglass.{source.id}"
 

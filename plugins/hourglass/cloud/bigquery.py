@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hourglass.config import Platform, Source
-from hourglass.partition import Grain, Partition
+from hourglass.partition import Partition
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
@@ -64,7 +64,7 @@ class Flow:
 
     def candidate(self, platform: Platform, source: Source, partition: Partition) -> TableName:
         """The table that nobody reads before the gate."""
-        return TableName(platform.project, "candidate", f"{source.id}__{partition.decorator}__{self.name}")
+        return TableName(platform.project, "candidate", f"{source.id}__{partition.stamp}__{self.name}")
 
 
 def flows(source: Source) -> dict[str, Flow]:
@@ -109,7 +109,7 @@ def create_candidate(
     expires = datetime.now(tz=UTC) + source.file.retention.candidate
     resource = {
         **_table_resource(name, source, flow, require_filter=False),
-        "labels": {**labels(source, "gate"), "partition": partition.decorator},
+        "labels": {**labels(source, "gate"), "partition": partition.stamp},
         "expirationTime": str(int(expires.timestamp() * 1000)),
     }
     ensure_dataset(bigquery, platform, name.dataset)
@@ -145,17 +145,12 @@ def _table_resource(name: TableName, source: Source, flow: Flow, *, require_filt
         "tableReference": name.reference(),
         "description": f"{source.file.display_name}: {flow.name} rows by the partition in which they landed",
         "schema": {"fields": list(flow.columns)},
-        "timePartitioning": {"type": partition_type(source.grain), "field": "landing_hour"},
+        "timePartitioning": {"type": source.grain.partition_type, "field": "landing_hour"},
         "requirePartitionFilter": require_filter,
     }
     if flow.cluster_by:
         resource["clustering"] = {"fields": list(flow.cluster_by)}
     return resource
-
-
-def partition_type(grain: Grain) -> str:
-    """BigQuery's name of a grain."""
-    return grain.value.upper()
 
 
 def load_configuration(name: TableName, source: Source, flow: Flow, uris: Sequence[str]) -> dict[str, Any]:
@@ -169,7 +164,7 @@ def load_configuration(name: TableName, source: Source, flow: Flow, uris: Sequen
         "parquetOptions": {"enableListInference": True},
         "destinationTable": name.reference(),
         "schema": {"fields": list(flow.columns)},
-        "timePartitioning": {"type": partition_type(source.grain), "field": "landing_hour"},
+        "timePartitioning": {"type": source.grain.partition_type, "field": "landing_hour"},
         "writeDisposition": "WRITE_TRUNCATE",
         "createDisposition": "CREATE_NEVER",
     }

@@ -1,4 +1,4 @@
-"""Cron expressions: are they one at all, and which grain do they stand for?"""
+"""Cron expressions: are they one at all, and what is wrong if not?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 
 from hourglass.partition import Grain
 
-GRAINS = {"0 * * * *": Grain.HOUR, "@hourly": Grain.HOUR, "0 0 * * *": Grain.DAY, "@daily": Grain.DAY}
 _FIELDS = (
     ("minute", 0, 59),
     ("hour", 0, 23),
@@ -22,20 +21,20 @@ _PRESETS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", 
 
 
 def check_schedule(schedule: str) -> None:
-    """Check that a schedule is one of those that make partitions.
+    """Check that a schedule is a cron expression that fires.
 
     Raises:
-        ValueError: It is no cron expression, or one whose partitions are not one hour or one day.
+        ValueError: It is none, or never fires.
     """
-    if schedule in GRAINS:
-        return
-    choices = ", ".join(map(repr, GRAINS))
     if reason := _reason(schedule):
-        raise ValueError(f"schedule {schedule!r} is not a cron expression: {reason}; write one of {choices}")
-    raise ValueError(
-        f"schedule {schedule!r} is not available in this version, whose partitions are one hour or one day; "
-        f"write one of {choices}"
-    )
+        raise ValueError(
+            f"schedule {schedule!r} is not a cron expression: {reason}; "
+            "write one such as '0 * * * *' (hourly), '0 2 * * *' (daily at 2) or '*/15 * * * *'"
+        )
+    try:
+        Grain.of(schedule)
+    except ValueError:
+        raise ValueError(f"schedule {schedule!r} never fires; correct its day or its month") from None
 
 
 def _reason(schedule: str) -> str | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from hourglass.config.document import Document, Location
 from hourglass.config.errors import Problem, did_you_mean
+from hourglass.config.patterns import PATTERNS
 
 _EXPECTED = {
     "string_type": "text",
@@ -27,9 +28,20 @@ _BRANCHES = {"str": "text", "int": "a number", "float": "a number", "bool": "tru
 _PATTERNS = {
     "source_id": "write lower-case letters, digits and _, beginning with a letter, at most 30",
     "location": "write gs://bucket/prefix/ with a / at the end",
+    "destination": "write gs://bucket/prefix/ with a / at the end",
+    "dead_letter": "write gs://bucket/prefix/ with a / at the end",
+    "webhook_path": "write a path such as /stripe",
+    "tables": "write a table's name, such as orders or public.orders",
+    "source_bucket": "write the bucket's name alone, such as partner-exports",
+    "source_path": "write the prefix without a / in front, such as exports/orders/",
+    "pubsub_topic": "write the topic's name, or projects/PROJECT/topics/NAME",
+    "source_table": "write dataset.events_ or project.dataset.events_, as the daily tables begin",
+    "table": "write gold.NAME, silver.NAME, or in a join a seed's name",
+    "slack": 'write a channel in quotes, such as "#data-alerts"',
     "version": "write numbers such as 1.0 or 1.2.3",
     "name": "write letters, digits and _, beginning with a letter or _",
 }
+_INGESTION_KEYS = frozenset(key for pattern in PATTERNS.values() for key in pattern.model_fields)
 
 
 def problems_of(
@@ -47,14 +59,14 @@ def problems_of(
         reference: The part of the reference that describes a place.
     """
     branches: dict[Location, list[str]] = {}
-    for one in error.errors():
+    for one in (plain for raw in error.errors() for plain in _plain(raw)):
         location: Location = tuple(one["loc"])
         if location and location[-1] in _BRANCHES and not _exists(document.data, location):
             branches.setdefault(location[:-1], []).append(_BRANCHES[str(location[-1])])
             continue
         if key := one.get("ctx", {}).get("key"):
             location = (*location, key)
-        message, at_key = _message(dict(one), location, model)
+        message, at_key = _message(one, location, model)
         # A key that is missing has no place: the mapping that lacks it has, by its own key.
         place = location[:-1] if one["type"] == "missing" else location
         at_key = at_key or one["type"] == "missing"
@@ -99,9 +111,30 @@ def _of_value(kind: str, context: dict[str, Any], value: Any, location: Location
         quote = "; put it into quotes" if kind == "string_type" and not isinstance(value, dict | list) else ""
         return f"expected {_EXPECTED[kind]}, found {kind_of(value)}{quote}"
     if kind == "string_pattern_mismatch":
-        return f"{value!r} is not allowed here; {_PATTERNS.get(str(location[-1]), _PATTERNS['name'])}"
+        return f"{value!r} is not allowed here; {_PATTERNS.get(_name(location), _PATTERNS['name'])}"
     message = said.removeprefix("Value error, ")
     return message if kind in ("value_error", "misplaced") else message[0].lower() + message[1:]
+
+
+def _name(location: Location) -> str:
+    return next((step for step in reversed(location) if isinstance(step, str)), "")
+
+
+def _plain(error: Any) -> Iterator[dict[str, Any]]:
+    """An error as if `ingestion` were one model and not a choice of one for each pattern."""
+    location, context = tuple(error["loc"]), error.get("ctx", {})
+    if error["type"] == "union_tag_not_found":
+        yield {**error, "type": "missing", "loc": (*location, "pattern")}
+        for key in error["input"].keys() - _INGESTION_KEYS:
+            yield {**error, "type": "extra_forbidden", "loc": (*location, key)}
+    elif error["type"] == "union_tag_invalid":
+        known = {"expected": context["expected_tags"]}
+        value = error["input"]["pattern"]
+        yield {**error, "type": "literal_error", "loc": (*location, "pattern"), "ctx": known, "input": value}
+    elif location[:1] == ("ingestion",) and len(location) > 1 and location[1] in PATTERNS:
+        yield {**error, "loc": (location[0], *location[2:])}
+    else:
+        yield {**error}
 
 
 def _dotted(location: Location) -> str:
@@ -129,6 +162,8 @@ def _siblings(model: type[BaseModel], location: Location) -> list[str]:
     """The keys allowed where an unknown one was found."""
     schema = model.model_json_schema(by_alias=True)
     node: dict[str, Any] = _resolved(schema, schema)
+    if location[:1] == ("ingestion",) and len(location) == 2:
+        return list(_INGESTION_KEYS)
     for step in location[:-1]:
         node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
         node = _resolved(schema, node)

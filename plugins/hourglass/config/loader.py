@@ -19,7 +19,6 @@ from hourglass.config.plain_secrets import looks_secret, plain_secrets
 from hourglass.config.platform import include_folder
 from hourglass.config.schema import SourceSchema
 from hourglass.config.source import Source
-from hourglass.config.unavailable import unavailable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -98,7 +97,7 @@ def load_source_file(path: Path, include: Path) -> Source:
 
 def _load_unique(path: Path, include: Path, landings: dict[str, Path]) -> Source:
     source = load_source_file(path, include)
-    landing = source.file.ingestion.landing
+    landing = source.landing
     for other, owner in landings.items():
         if landing.startswith(other) or other.startswith(landing):
             where = landing if landing == other else f"{landing} overlaps {other}, which"
@@ -126,7 +125,6 @@ def _identity(document: Document, path: Path) -> Iterator[Problem]:
 
 def _refused(data: Any) -> Iterator[tuple[Location, str, bool]]:
     """What is wrong whatever the models say of it."""
-    yield from unavailable(data)
     for location, message in plain_secrets(data):
         yield location, message, False
     yield from _nothing(data, ())
@@ -176,7 +174,11 @@ def _checked_schema(
     if schema is None:
         return None, problems
     said = document.data.get("source_id")
-    if isinstance(said, str) and schema.source_id != said:
+    # include/schemas/NAME.json may be called after what it describes.
+    names = (
+        (said, schema_document.path.stem) if schema_document.path.parent == include / "schemas" else (said,)
+    )
+    if isinstance(said, str) and schema.source_id not in names:
         message = f"this schema belongs to {schema.source_id!r}, but source {said!r} names it"
         problems.append(schema_document.problem(("source_id",), message))
     problems += version_problems(schema_document, include)

@@ -19,6 +19,17 @@ def include_folder(env: Mapping[str, str] = os.environ) -> Path:
     return Path(env.get("HOURGLASS_INCLUDE") or Path(__file__).resolve().parents[3] / "include")
 
 
+def raw_bucket(env: Mapping[str, str] = os.environ) -> str:
+    """The bucket of the sources that name no location (`HOURGLASS_RAW_BUCKET`)."""
+    project = _project(env)
+    return env.get("HOURGLASS_RAW_BUCKET") or (f"{project}-hourglass-raw" if project else "hourglass-raw")
+
+
+def _project(env: Mapping[str, str]) -> str | None:
+    names = ("HOURGLASS_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCP_PROJECT")
+    return next((env[name] for name in names if env.get(name)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """Names of the deployment.
@@ -54,9 +65,7 @@ class Platform:
         Raises:
             ValueError: No project is set.
         """
-        project = next(
-            (env[k] for k in ("HOURGLASS_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCP_PROJECT") if env.get(k)), None
-        )
+        project = _project(env)
         if project is None:
             raise ValueError(
                 "no Google Cloud project is set; set the environment variable HOURGLASS_PROJECT "

@@ -1,18 +1,22 @@
-"""Row-level checks as Spark SQL: each becomes one boolean over a row, false for a bad one, NULL passes."""
+"""Checks. A row-level one becomes Spark SQL: one boolean over a row, false for a bad one, NULL passes.
+
+A set-level one (`unique`, `referential`) judges a partition as a whole, at the gate.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from hourglass.config.types import Strict, misplaced, parse_duration
 
 Check = Literal[
     "not_null", "valid_email", "positive_number", "between", "in_set", "regex", "length",
-    "not_in_future", "max_age", "expression",
+    "not_in_future", "max_age", "expression", "unique", "referential",
 ]  # fmt: skip
+SET_LEVEL = ("unique", "referential")
 
 # RFC 5321 allows far more; this is the part that real addresses use, after the HTML standard's input type
 # (without the apostrophe, which would have to be escaped in SQL).
@@ -21,7 +25,7 @@ EMAIL = rf"^[A-Za-z0-9.!#$%&*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+$"
 
 
 class Rule(Strict):
-    """One row-level check on one field.
+    """One check, most of them on one field.
 
     Args:
         field: The field's dotted path; `expression` needs none.
@@ -32,8 +36,11 @@ class Rule(Strict):
         pattern: The regular expression, matched anywhere (`regex`).
         age: How old the field may be when the partition ends (`max_age`).
         expression: A Spark SQL boolean (`expression`).
+        fields: The fields that are unique together (`unique`).
+        table: The table that has every value (`referential`).
+        column: The table's column (`referential`); by default it is named as the field.
         name: The reason written beside quarantined rows; made from check and field by default.
-        severity: `critical` quarantines the row.
+        severity: `critical` quarantines the row, or stops the partition; `warning` only counts.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -41,7 +48,8 @@ class Rule(Strict):
     check: Check = Field(description="The kind of check.")
     field: str | None = Field(
         None,
-        description="The field's dotted path, such as `actor.login`. Every check but `expression` needs it.",
+        description="The field's dotted path, such as `actor.login`. Every check but `expression` and `unique` "
+        "needs it.",
     )
     min: float | int | None = Field(None, description="Lower bound of `between` and `length`, inclusive.")
     max: float | int | None = Field(None, description="Upper bound of `between` and `length`, inclusive.")
@@ -49,10 +57,23 @@ class Rule(Strict):
     pattern: str | None = Field(None, description="The expression of `regex`, matched anywhere.")
     age: str | None = Field(None, description="The duration of `max_age`, such as `7d`.")
     expression: str | None = Field(None, description="Spark SQL; true or NULL for a good row.")
+    fields: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Instead of `field`, the fields that are `unique` together."
+    )
+    table: Annotated[str, StringConstraints(pattern=r"^(gold|silver)\.[a-z_][a-z0-9_]*$")] | None = Field(
+        None, description="The table of `referential`: `gold.NAME` or `silver.NAME`."
+    )
+    column: str | None = Field(
+        None, description="The column of `referential`'s table; default: it is named as the field."
+    )
     name: str | None = Field(
         None, description="The reason beside quarantined rows; default: check and field."
     )
-    severity: Literal["critical"] = Field("critical", description="The row is quarantined.")
+    severity: Literal["critical", "warning"] = Field(
+        "critical",
+        description="`critical`: the row is quarantined; a set-level check stops the partition. `warning`: it "
+        "is counted, and the row stays.",
+    )
 
     @field_validator("age")
     @classmethod
@@ -65,35 +86,52 @@ class Rule(Strict):
     def _has_what_it_needs(self) -> Self:
         needed = _PARAMETERS.get(self.check, ())
         given = [p for p in PARAMETERS if getattr(self, p) is not None]
-        if needed and not any(p in given for p in needed):
-            raise misplaced("check", f"check {self.check} needs {' or '.join(needed)}")
+        wanted = [p for p in needed if p not in _OPTIONAL]
+        if wanted and not any(p in given for p in wanted):
+            raise misplaced("check", f"check {self.check} needs {' or '.join(wanted)}")
         for extra in given:
             if extra not in needed:
                 raise misplaced(extra, f"check {self.check} takes no {extra}; remove it")
         if self.check == "expression" and not self.name:
             message = "check expression needs a name, which is the reason beside quarantined rows"
             raise misplaced("check", message)
-        if self.check != "expression" and not self.field:
-            raise misplaced("check", f"check {self.check} needs a field")
+        self._check_fields()
         return self
+
+    def _check_fields(self) -> None:
+        if self.check == "unique" and (self.field is None) == (self.fields is None):
+            raise misplaced("check", "check unique needs either field or fields")
+        if self.check not in ("expression", "unique") and not self.field:
+            raise misplaced("check", f"check {self.check} needs a field")
+
+    @property
+    def set_level(self) -> bool:
+        """Whether the rule judges a partition as a whole, at the gate, rather than single rows."""
+        return self.check in SET_LEVEL
+
+    @property
+    def key(self) -> list[str]:
+        """The fields that are unique together, or the one field."""
+        return self.fields or ([self.field] if self.field else [])
 
     @property
     def reason(self) -> str:
         """The reason written beside a quarantined row."""
-        return self.name or f"{self.check}_{(self.field or '').replace('.', '_')}"
+        return self.name or f"{self.check}_{'_'.join(self.key).replace('.', '_')}"
 
     def to_spec(self, partition_end: str) -> dict[str, Any]:
-        """The rule as the refine job reads it.
+        """The row-level rule as the refine job reads it.
 
         Args:
             partition_end: The end of the partition, ISO 8601, which stands for "now" so that a re-run of an
                 old partition judges its rows as the first run did.
         """
         sql = self.expression or _SQL[self.check](self, _quoted(self.field or ""), partition_end)
-        return {"name": self.reason, "field": self.field, "expression": sql}
+        return {"name": self.reason, "field": self.field, "expression": sql, "severity": self.severity}
 
 
-PARAMETERS = ("min", "max", "values", "pattern", "age", "expression")
+PARAMETERS = ("min", "max", "values", "pattern", "age", "expression", "fields", "table", "column")
+_OPTIONAL = ("fields", "column")
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "between": ("min", "max"),
     "length": ("min", "max"),
@@ -101,6 +139,8 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "regex": ("pattern",),
     "max_age": ("age",),
     "expression": ("expression",),
+    "unique": ("fields",),
+    "referential": ("table", "column"),
 }
 
 

@@ -35,6 +35,7 @@ class SchemaField(Strict):
     description: str = ""
     classification: Classification | None = None
     fields: list[SchemaField] = []
+    source_path: Annotated[str, StringConstraints(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _records_have_fields(self) -> Self:
@@ -54,6 +55,8 @@ class SchemaField(Strict):
     def to_spec(self) -> dict[str, Any]:
         """The field as the refine job reads it."""
         spec: dict[str, Any] = {"name": self.name, "type": self.type, "mode": self.mode}
+        if self.source_path is not None:
+            spec["source_path"] = self.source_path
         if self.fields:
             spec["fields"] = [f.to_spec() for f in self.fields]
         return spec

@@ -9,7 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from hourglass.config import path_template
+from hourglass.config.ingestion import CsvFormat
 from hourglass.config.models import SourceFile
+from hourglass.config.patterns import EventStreaming
+from hourglass.config.platform import raw_bucket
 from hourglass.config.schema import SYSTEM_COLUMNS, SourceSchema, column, table_columns
 from hourglass.partition import Completeness, Grain, Manifest, Partition
 
@@ -42,7 +45,7 @@ class Source:
 
     @property
     def grain(self) -> Grain:
-        """The length of the source's partitions."""
+        """How the source's time is cut into partitions."""
         return self.file.ingestion.grain
 
     @property
@@ -50,32 +53,53 @@ class Source:
         """When a partition is complete."""
         return self.file.ingestion.completeness_rule
 
+    @cached_property
+    def location(self) -> str:
+        """Where the source lands: `gs://bucket/prefix/`."""
+        return self.file.ingestion.folder or f"gs://{raw_bucket()}/{self.id}/"
+
+    @property
+    def landing(self) -> str:
+        """The part of the bucket that belongs to the source, tokens of the path template not filled in."""
+        return self.location + (self.file.ingestion.template or "")
+
     @property
     def bucket(self) -> str:
         """The bucket in which the source lands."""
-        return self.file.ingestion.location.removeprefix("gs://").split("/", 1)[0]
+        return self.location.split("/")[2]
 
     @property
     def by_creation_time(self) -> bool:
         """Without a path template an object belongs to the partition in which it was created."""
-        return self.file.ingestion.path_template is None
+        return self.file.ingestion.template is None
 
-    def prefix(self, partition: Partition) -> tuple[str, str]:
-        """The bucket and the object prefix of one partition.
+    @property
+    def dead_letter_prefix(self) -> str | None:
+        """The prefix in the bucket below which undelivered messages land; None when there is none."""
+        ingestion = self.file.ingestion
+        if not isinstance(ingestion, EventStreaming) or ingestion.dead_letter is None:
+            return None
+        return ingestion.dead_letter.split("/", 3)[3]
+
+    def prefixes(self, partition: Partition) -> tuple[str, list[str]]:
+        """The bucket and the object prefixes of one partition: one for each table, the dead letters' last.
 
         Raises:
             ValueError: The partition has another grain than the source.
         """
-        if partition.grain is not self.grain:
+        if partition.grain != self.grain:
+            near = Partition.containing(partition.start, self.grain).key
             raise ValueError(
                 f"{partition.key} is one {partition.grain}, but {self.id} lands by the {self.grain}; "
-                f"write it as {Partition(partition.start.replace(hour=0), self.grain).key}"
+                f"write it as {near}"
             )
-        bucket, _, folder = self.file.ingestion.location.removeprefix("gs://").partition("/")
-        template = self.file.ingestion.path_template
-        if template is None:
-            return bucket, folder
-        return bucket, folder + path_template.render(path_template.resolve(template, self.grain), partition)
+        ingestion, folder = self.file.ingestion, self.location.split("/", 3)[3]
+        template = ingestion.template or ""
+        tables: list[str] = ingestion.table_names if path_template.TABLE in template else [""]
+        paths = [folder + path_template.render(template, partition, table) for table in tables]
+        if self.dead_letter_prefix is not None:
+            paths.append(self.dead_letter_prefix + path_template.render(template, partition))
+        return self.bucket, paths
 
     @cached_property
     def event_time(self) -> str | None:
@@ -104,20 +128,30 @@ class Source:
         }
         key = self.file.deduplication_key
         return {
-            "format": {"type": self.file.ingestion.format, "compression": self.file.ingestion.compression},
+            "format": self._format(),
             "schema": {
                 "version": self.schema.version,
                 "fields": [f.to_spec() for f in self.schema.fields],
             },
+            "validation": reference.validation,
             "unknown_fields": reference.unknown_fields,
             "event_time": event_time,
             "deduplication": {"key": key} if key else None,
-            "rules": [rule.to_spec(end) for rule in self.file.rules],
+            "rules": [rule.to_spec(end) for rule in self.file.row_rules],
             "enrichment": [
                 {"name": e.name, "type": e.type, "expression": e.expression} for e in self.file.enrichments
             ],
+            "pii": [{"field": name, "method": method} for name, method in self.file.pii],
             "tables": {"silver": f"lake.silver.{self.id}", "quarantine": f"lake.quarantine.{self.id}"},
         }
+
+    def _format(self) -> dict[str, Any]:
+        ingestion = self.file.ingestion
+        kind = "json_array" if ingestion.multiline else ingestion.format
+        spec: dict[str, Any] = {"type": kind, "compression": ingestion.compression}
+        if kind == "csv":
+            spec["csv"] = (ingestion.csv or CsvFormat()).model_dump()
+        return spec
 
     def refine_spec(self, manifest: Manifest, partition: Partition) -> dict[str, Any]:
         """The refine spec without what belongs to one batch: a function of manifest and configuration."""
@@ -126,15 +160,14 @@ class Source:
             "source": self.id,
             "partition": {
                 "key": partition.key,
-                "grain": partition.grain.value,
+                "grain": str(partition.grain),
                 "start": f"{partition.start:%Y-%m-%dT%H:%M:%SZ}",
                 "end": f"{partition.end:%Y-%m-%dT%H:%M:%SZ}",
             },
             "manifest": {
                 "hash": manifest.hash,
                 "objects": [
-                    {"uri": f"gs://{manifest.bucket}/{o.name}", "generation": o.generation, "size": o.size}
-                    for o in manifest.objects
+                    {"uri": f"gs://{manifest.bucket}/{o.name}", **o.to_json()} for o in manifest.objects
                 ],
             },
             **self.refine_settings(partition),

@@ -33,7 +33,7 @@ def family(source: Source, partition: Partition, spec: dict[str, Any]) -> Family
         partition: The partition.
         spec: The spec without what belongs to one batch.
     """
-    return Family(f"refine-{label_value(source.id)}-{partition.decorator}-{digest(spec)[:8]}")
+    return Family(f"refine-{label_value(source.id)}-{partition.stamp}-{digest(spec)[:8]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class RefineBatch:
             },
             "labels": {
                 "hourglass-source": label_value(self.source.id),
-                "hourglass-partition": self.partition.decorator,
+                "hourglass-partition": self.partition.stamp,
                 "hourglass-stage": "refine",
             },
             "runtime_config": {"version": RUNTIME_VERSION, "properties": spark_properties(self.platform)},

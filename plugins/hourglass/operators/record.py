@@ -56,7 +56,7 @@ class RecordPartitionOperator(SourceOperator):
             source=self.source.id,
             partition=partition.key,
             landing_hour=partition.start,
-            grain=partition.grain.value,
+            grain=str(partition.grain),
             state=state,
             failed_stage=failed_stage,
             run_id=ti.run_id,

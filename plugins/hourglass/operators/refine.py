@@ -102,7 +102,7 @@ class RefineOperator(DataprocCreateBatchOperator):
             self.platform.project,
             self.platform.region,
             label_value(self.source.id),
-            partition.decorator,
+            partition.stamp,
         )
         self.batch_id, attached = family(self.source, partition, spec).choose(batches)
         self.log.info("%s batch %s", "Attaching to" if attached else "Starting", self.batch_id)

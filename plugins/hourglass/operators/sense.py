@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,21 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
-from hourglass.partition import Completeness, Manifest, Partition, Readiness, assess
-from hourglass.partition.completeness import Verdict
+from hourglass.partition import Completeness, Grain, Manifest, Partition, Readiness, SourceObject, assess
+from hourglass.partition.completeness import Verdict, is_marker
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
 
 
 def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any]]:
     """Judge the partition once and, when it is complete, write its manifest.
 
     Args:
-        where: Source, partition, bucket, prefix, rule, ops bucket and connection, as plain values.
+        where: Source, grain, partition, bucket, prefixes, rule, ops bucket and connection, as plain values.
         now: The current time.
 
     Returns:
@@ -34,8 +36,9 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     from hourglass.cloud import gcs
 
     storage = gcs.client(where["gcp_conn_id"])
-    partition = Partition.parse(where["partition"])
-    listing = gcs.list_objects(storage, where["bucket"], where["prefix"])
+    partition = Partition.parse(where["partition"], Grain.of(where["grain"]))
+    listings = [gcs.list_objects(storage, where["bucket"], prefix) for prefix in where["prefixes"]]
+    listing = merge(listings, where["dead_letter_prefix"], where["rule"]["marker"])
     if where["by_creation_time"]:
         listing = [o for o in listing if o.created and partition.start <= o.created < partition.end]
     readiness = assess(listing, partition, rule_from(where["rule"]), now)
@@ -52,6 +55,51 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     }
 
 
+def where_of(source: Source, platform: Platform, partition: Partition, gcp_conn_id: str) -> dict[str, Any]:
+    """What `look` needs to know of a source and a partition, as JSON values.
+
+    Args:
+        source: The source.
+        platform: The deployment's names.
+        partition: The partition, of the source's grain.
+        gcp_conn_id: The Airflow connection.
+    """
+    bucket, prefixes = source.prefixes(partition)
+    return {
+        "source": source.id,
+        "grain": str(partition.grain),
+        "partition": partition.key,
+        "bucket": bucket,
+        "prefixes": prefixes,
+        "dead_letter_prefix": source.dead_letter_prefix,
+        "by_creation_time": source.by_creation_time,
+        "rule": rule_to(source.completeness),
+        "ops_bucket": platform.ops_bucket,
+        "gcp_conn_id": gcp_conn_id,
+    }
+
+
+def merge(
+    listings: list[list[SourceObject]], dead_letter_prefix: str | None, marker: str | None
+) -> list[SourceObject]:
+    """One listing of several: each object once, dead letters marked.
+
+    A marker stands for its own prefix. It counts when every prefix has one; the dead letters' needs none.
+
+    Args:
+        listings: The objects below each of the partition's prefixes, the dead letters' last.
+        dead_letter_prefix: Where dead letters land, if anywhere.
+        marker: Base name of the object that completes a prefix.
+    """
+    named = {o.name: o for listing in listings for o in listing}
+    if dead_letter_prefix is not None:
+        dead = {n: replace(o, dead_letter=True) for n, o in named.items() if n.startswith(dead_letter_prefix)}
+        named |= dead
+        listings = listings[:-1]
+    complete = all(any(is_marker(o, marker) for o in listing) for listing in listings)
+    return [o for o in named.values() if complete or not is_marker(o, marker)]
+
+
 def rule_to(rule: Completeness) -> dict[str, Any]:
     """A completeness rule as JSON values (durations in seconds)."""
     return {k: v.total_seconds() if isinstance(v, timedelta) else v for k, v in asdict(rule).items()}
@@ -62,6 +110,11 @@ def rule_from(values: dict[str, Any]) -> Completeness:
     durations = ("close_after", "settle", "give_up_after")
     read: dict[str, Any] = {k: timedelta(seconds=v) if k in durations else v for k, v in values.items()}
     return Completeness(**read)
+
+
+def places(where: dict[str, Any]) -> str:
+    """The partition's prefixes as URIs."""
+    return ", ".join(f"gs://{where['bucket']}/{prefix}" for prefix in where["prefixes"])
 
 
 class PartitionTrigger(BaseTrigger):
@@ -123,36 +176,24 @@ class WaitForPartition(SourceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once, and defer only when there is something to wait for."""
         partition = partition_of(context, self.source.grain)
-        where = self._where(partition)
+        where = where_of(self.source, self.platform, partition, self.gcp_conn_id)
         # A trigger that fires at once can fail its task (apache/airflow#72716).
         readiness, manifest = look(where, datetime.now(tz=UTC))
         if readiness.verdict is Verdict.WAITING:
-            self.log.info("Waiting for gs://%s/%s: %s", where["bucket"], where["prefix"], readiness.reason)
+            self.log.info("Waiting for %s: %s", places(where), readiness.reason)
             self.defer(trigger=PartitionTrigger(where, self.poll_seconds), method_name="resume")
         return self._settle(readiness.verdict, readiness.reason, manifest, where)
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after the trigger's event."""
-        where = self._where(partition_of(context, self.source.grain))
+        partition = partition_of(context, self.source.grain)
+        where = where_of(self.source, self.platform, partition, self.gcp_conn_id)
         return self._settle(Verdict(event["verdict"]), event["reason"], event["manifest"], where)
-
-    def _where(self, partition: Partition) -> dict[str, Any]:
-        bucket, prefix = self.source.prefix(partition)
-        return {
-            "source": self.source.id,
-            "partition": partition.key,
-            "bucket": bucket,
-            "prefix": prefix,
-            "by_creation_time": self.source.by_creation_time,
-            "rule": rule_to(self.source.completeness),
-            "ops_bucket": self.platform.ops_bucket,
-            "gcp_conn_id": self.gcp_conn_id,
-        }
 
     def _settle(
         self, verdict: Verdict, reason: str, manifest: dict[str, Any], where: dict[str, Any]
     ) -> dict[str, Any]:
-        place = f"gs://{where['bucket']}/{where['prefix']}"
+        place = places(where)
         if verdict is Verdict.SKIP:
             raise AirflowSkipException(f"{where['partition']} has no objects under {place}: {reason}")
         if verdict is Verdict.MISSING:

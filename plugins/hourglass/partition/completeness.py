@@ -76,7 +76,7 @@ def assess(
         COMPLETE with the objects to freeze, WAITING with what is awaited, SKIP for an empty partition that
         may be skipped, or MISSING when waiting any longer is pointless.
     """
-    objects = [o for o in listing if not _is_marker(o, rule)]
+    objects = [o for o in listing if not is_marker(o, rule.marker)]
     closed_at = partition.end + rule.close_after
     if len(objects) < len(listing):
         return Readiness(Verdict.COMPLETE, f"marker {rule.marker} is there, {len(objects)} objects", objects)
@@ -98,8 +98,9 @@ def assess(
     return Readiness(Verdict.COMPLETE, f"{len(objects)} objects, settled", objects)
 
 
-def _is_marker(o: SourceObject, rule: Completeness) -> bool:
-    return rule.marker is not None and o.name.rsplit("/", 1)[-1] == rule.marker
+def is_marker(o: SourceObject, marker: str | None) -> bool:
+    """Whether an object is the one whose base name completes a partition."""
+    return marker is not None and o.name.rsplit("/", 1)[-1] == marker
 
 
 def _empty(rule: Completeness) -> Readiness:

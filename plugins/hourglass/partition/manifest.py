@@ -21,6 +21,7 @@ class SourceObject:
         size: Bytes as stored.
         updated: When the object was last written; not part of its identity.
         created: When this generation was created; not part of its identity.
+        dead_letter: Whether it holds messages that could not be delivered, all of which are quarantined.
     """
 
     name: str
@@ -28,10 +29,16 @@ class SourceObject:
     size: int
     updated: datetime | None = None
     created: datetime | None = None
+    dead_letter: bool = False
 
-    def identity(self) -> tuple[str, int, int]:
+    def identity(self) -> tuple[str | int, ...]:
         """What the manifest's hash covers: times would make two equal listings differ."""
-        return (self.name, self.generation, self.size)
+        return (self.name, self.generation, self.size, *(["dead_letter"] if self.dead_letter else []))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object's identity but for its name, as manifests and specs have it."""
+        mark = {"dead_letter": True} if self.dead_letter else {}
+        return {"generation": self.generation, "size": self.size, **mark}
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class Manifest:
             "partition": self.partition,
             "hash": self.hash,
             "bucket": self.bucket,
-            "objects": [{"name": o.name, "generation": o.generation, "size": o.size} for o in self.objects],
+            "objects": [{"name": o.name, **o.to_json()} for o in self.objects],
         }
         return json.dumps(document, indent=1)
 
@@ -91,7 +98,10 @@ class Manifest:
             ValueError: The file's own hash does not match its content.
         """
         document = json.loads(text)
-        objects = [SourceObject(o["name"], o["generation"], o["size"]) for o in document["objects"]]
+        objects = [
+            SourceObject(o["name"], o["generation"], o["size"], dead_letter=o.get("dead_letter", False))
+            for o in document["objects"]
+        ]
         manifest = cls.freeze(document["source"], document["partition"], document["bucket"], objects)
         if manifest.hash != document["hash"]:
             raise ValueError(

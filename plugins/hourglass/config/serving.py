@@ -1,0 +1,118 @@
+"""What the published table feeds, who watches it, and how long everything is kept."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from hourglass.config.rules import EMAIL
+from hourglass.config.types import Duration, Strict, misplaced
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Serving(Strict):
+    """What the published table feeds."""
+
+    cluster_by: Annotated[list[str], Field(max_length=4)] = Field(
+        [], description="Clustering of the published table: up to 4 columns."
+    )
+    materialized_views: list[Identifier] = Field(
+        [],
+        description="Each is `include/sql/materialized_views/NAME.sql`, refreshed after every partition in "
+        "the pool `mv_NAME`.",
+    )
+    feature_sets: list[Identifier] = Field(
+        [],
+        description="Each is `include/sql/features/NAME.sql`, pushed to the Bigtable column family `NAME`.",
+    )
+    third_party_api: bool = Field(
+        False, description="A view `api.SOURCE` of what is classified public, or not classified."
+    )
+    reporting: bool = Field(
+        False, description="A view `reporting.SOURCE` without what is classified pii or restricted."
+    )
+    ml_features: bool = Field(
+        False,
+        description="A view `ml.SOURCE` without what is classified pii or restricted, the latest row of each "
+        "deduplication key.",
+    )
+
+
+class Monitoring(Strict):
+    """When the source is late or odd, and who hears of it."""
+
+    sla_minutes: int = Field(120, ge=1, description="How long after its end a partition should be published.")
+    alert_email: str | None = Field(None, description="Who hears of it.")
+    slack: Annotated[str, StringConstraints(pattern=r"^#\S{1,79}$")] | None = Field(
+        None, description='The Slack channel that hears of it, in quotes: `"#data-alerts"`.'
+    )
+    pagerduty: str | None = Field(None, description="The PagerDuty service that is called.")
+    volume_tolerance: float | None = Field(
+        None,
+        gt=0,
+        description="How far a partition's rows may lie from the earlier ones', as a fraction such as `0.1`.",
+    )
+    metrics: list[str] = Field([], description="What to measure.")
+
+    @field_validator("alert_email")
+    @classmethod
+    def _is_an_address(cls, address: str | None) -> str | None:
+        if address is not None and not re.match(EMAIL, address):
+            raise ValueError(f"{address!r} is not an e-mail address; write one such as team@example.com")
+        return address
+
+
+class StorageClasses(Strict):
+    """Until which age an object stays in each storage class; after the last one it is deleted."""
+
+    standard: Duration | None = Field(None, description="Until this age in Standard, such as `90d`.")
+    nearline: Duration | None = Field(None, description="Then until this age in Nearline, such as `365d`.")
+    coldline: Duration | None = Field(None, description="Then until this age in Coldline, such as `2555d`.")
+    archive: Duration | None = Field(None, description="Then until this age in Archive.")
+
+    @model_validator(mode="after")
+    def _ages_increase(self) -> Self:
+        ages = [(name, age) for name, age in self if age is not None]
+        for (warmer, earlier), (colder, later) in pairwise(ages):
+            if later <= earlier:
+                message = f"an object is in {colder} after it was in {warmer}; give {colder} a greater age"
+                raise misplaced(colder, message)
+        return self
+
+    def ages(self) -> dict[str, timedelta]:
+        """The classes that are used, from warm to cold, each with the age at which it ends."""
+        return {name: age for name, age in self if age is not None}
+
+
+class Retention(Strict):
+    """How long everything is kept."""
+
+    published: Duration = Field(
+        timedelta(days=400),
+        description="Partition expiry of the published tables, from the partition's own time. At most 412 "
+        "days, since a table has at most 10,000 partitions.",
+    )
+    candidate: Duration = Field(timedelta(days=3), description="How long a candidate table stays.")
+    bronze: StorageClasses | None = Field(
+        None,
+        description="Storage classes of the raw objects and their ages. By default the bucket's own rules.",
+    )
+    silver: StorageClasses | None = Field(
+        None, description="Storage classes of the Iceberg table's files and their ages. The same default."
+    )
+    gold: Duration | None = Field(
+        None, description="Partition expiry of `gold.SOURCE`. By default that of the published tables."
+    )
+
+    @field_validator("published", "gold")
+    @classmethod
+    def _fits_bigquery(cls, kept: timedelta | None) -> timedelta | None:
+        # BigQuery allows 10,000 partitions a table; 400 days of hours are 9,600.
+        if kept is not None and kept > timedelta(hours=9_900):
+            raise ValueError("that is at most 412d: an hourly table may have 10,000 partitions at most")
+        return kept
