@@ -103,23 +103,24 @@ def _story(draw: Draw) -> Iterator[Draft]:
 
 
 def _customer(draw: Draw) -> Iterator[Draft]:
-    person, at = pools.busy_person(draw), draw.moment()
+    """A customer of the other sources changes, or a new one signs up and perhaps leaves again."""
+    person, at, is_new = pools.busy_person(draw), draw.moment(), draw.chance(0.5)
     row = {
-        "customer_id": person.id,
-        "email": person.email,
+        "customer_id": draw.uuid() if is_new else person.id,
+        "email": f"new.{person.email}" if is_new else person.email,
         "full_name": f"{person.first_name} {person.last_name}",
         "country": person.country,
-        "segment": "new",
-        "created_at": iso(at),
+        "segment": "new" if is_new else draw.choice(("regular", "vip")),
+        "created_at": iso(at if is_new else at - timedelta(days=draw.whole(1, 900))),
         "updated_at": iso(at),
     }
-    yield Draft(at, "customers", "INSERT", dict(row))
+    yield Draft(at, "customers", "INSERT" if is_new else "UPDATE", dict(row))
     while draw.chance(0.4):
         at = draw.after(at, 600)
-        row.update(segment=draw.choice(("new", "regular", "vip")), updated_at=iso(at))
+        row.update(segment=draw.choice(("regular", "vip")), updated_at=iso(at))
         yield Draft(at, "customers", "UPDATE", dict(row))
-    if draw.chance(0.05):
-        yield Draft(draw.after(at, 600), "customers", "DELETE", {"customer_id": person.id})
+    if is_new and draw.chance(0.1):
+        yield Draft(draw.after(at, 600), "customers", "DELETE", {"customer_id": row["customer_id"]})
 
 
 def _order(draw: Draw) -> Iterator[Draft]:
