@@ -39,7 +39,7 @@ def run(
     """
     source = load_source(source_id)
     try:
-        partition = Partition.parse(key)
+        partition = Partition.parse(key, source.grain)
         tally = generate(source, partition, folder, rows, Rates(*rates), seed, objects)
     except (GenerateError, ValueError) as error:
         typer.echo(f"nothing was generated: {error}", err=True)

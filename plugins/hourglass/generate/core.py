@@ -18,7 +18,7 @@ from typing import Any
 from hourglass.config.source import Source
 from hourglass.generate.draw import USUAL_LATENESS, Draw
 from hourglass.generate.record import Path, Record, as_moment, data_paths, get
-from hourglass.generate.spoil import Spoilers
+from hourglass.generate.spoil import DEAD_LETTER, Spoilers
 from hourglass.partition import Partition
 
 _SOURCES = "hourglass.generate.sources"
@@ -84,10 +84,12 @@ class Line:
     Args:
         record: As it looks in the data.
         cut: Where the line is cut off, as a share of it; None leaves it whole.
+        dead_letter: It is a message that could not be delivered.
     """
 
     record: Record
     cut: float | None = None
+    dead_letter: bool = False
 
 
 @cache
@@ -168,7 +170,8 @@ class _Plan:
 
     def lines(self, tally: Tally) -> Iterator[Line]:
         """The lines in order, counted as they are taken."""
-        path = data_paths(self._source.schema)[self._source.event_time] if self._source.event_time else None
+        paths = data_paths(self._source.schema, self._source.file.ingestion.format)
+        path = paths[self._source.event_time] if self._source.event_time else None
         for line, reason, again in self._judged():
             tally.lines += 1
             if reason:
@@ -209,5 +212,5 @@ class _Plan:
             if spoiler.apply(spoilt, self._draw):
                 self._spoilers.append(self._spoilers.pop(position))
                 cut = 0.2 + 0.6 * self._draw.random.random() if spoiler.cuts else None
-                return Line(spoilt, cut), spoiler.reason
+                return Line(spoilt, cut, spoiler.reason == DEAD_LETTER), spoiler.reason
         return Line(record), None

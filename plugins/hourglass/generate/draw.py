@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 from uuid import UUID
 
@@ -139,8 +140,9 @@ class Draw:
         digest = hashlib.sha256(f"{kind}/{index}".encode()).digest()
         return str(UUID(bytes=digest[:16], version=4))
 
-    @classmethod
-    def person(cls, index: int) -> Person:
+    @staticmethod
+    @lru_cache(maxsize=100_000)
+    def person(index: int) -> Person:
         """The `index`-th person; `ident("user", index)` is the id."""
         own = random.Random(f"person/{index}")
         first, last = own.choice(words.FIRST_NAMES), own.choice(words.LAST_NAMES)
@@ -149,7 +151,7 @@ class Draw:
         username = f"{first}.{last}{index}".lower()
         domain = own.choices(list(words.MAIL_DOMAINS), list(words.MAIL_DOMAINS.values()))[0]
         return Person(
-            cls.ident("user", index), first, last, username, f"{username}@{domain}", country, region, city
+            Draw.ident("user", index), first, last, username, f"{username}@{domain}", country, region, city
         )
 
     def ip(self) -> str:

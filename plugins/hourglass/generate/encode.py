@@ -15,9 +15,10 @@ from decimal import Decimal
 from pathlib import Path as File
 from typing import IO, Any
 
+from hourglass.config.ingestion import CsvFormat
 from hourglass.config.schema import SourceSchema
 from hourglass.generate.core import Line
-from hourglass.generate.record import data_paths, get, iso
+from hourglass.generate.record import get, iso, own_path
 
 
 class Encoder:
@@ -76,36 +77,27 @@ class Csv(Encoder):
     Args:
         schema: Names the columns, in order.
         gzipped: Compress it.
-        header: Begin with the columns' names.
-        delimiter: Between two values.
-        quote: Around a value that needs it.
-        escape: Before a quote in a value; None doubles the quote.
-        null_value: Stands for what is not there.
+        form: Delimiter, quote and the like.
     """
 
     schema: SourceSchema
     gzipped: bool
-    header: bool = True
-    delimiter: str = ","
-    quote: str = '"'
-    escape: str | None = None
-    null_value: str = ""
+    form: CsvFormat
 
     def write(self, path: File, lines: list[Line]) -> None:
         """Write one object; a record that is cut lacks its last values."""
-        paths = data_paths(self.schema)
-        columns = [paths[f.name] for f in self.schema.fields]
+        columns = [own_path(field, "csv") for field in self.schema.fields]
         with _opened(path, self.gzipped) as file:
             writer = csv.writer(
                 file,
-                delimiter=self.delimiter,
-                quotechar=self.quote,
-                escapechar=self.escape,
-                doublequote=self.escape is None,
+                delimiter=self.form.delimiter,
+                quotechar=self.form.quote,
+                escapechar=self.form.escape,
+                doublequote=self.form.escape is None,
                 lineterminator="\n",
             )
-            if self.header:
-                writer.writerow([".".join(path) for path in columns])
+            if self.form.header:
+                writer.writerow([name for (name,) in columns])
             for line in lines:
                 values = [self._text(get(line.record, path)) for path in columns]
                 if line.cut is not None:
@@ -114,7 +106,7 @@ class Csv(Encoder):
 
     def _text(self, value: Any) -> str:
         if value is None:
-            return self.null_value
+            return self.form.null_value
         if isinstance(value, str):
             return value
         text = json_text(value)

@@ -52,9 +52,9 @@ class _Maker:
 
     def __init__(self, source: Source, draw: Draw) -> None:
         self._source, self._draw = source, draw
-        self._key = set(source.file.deduplication_key)
+        self._key = {*source.file.deduplication_key, *(n for r in source.file.set_rules for n in _unique(r))}
         self._rules: dict[str, list[Rule]] = {}
-        for rule in source.file.rules:
+        for rule in source.file.row_rules:
             self._rules.setdefault(rule.field or "", []).append(rule)
         self._moment = draw.partition.start
         self._person = draw.person(0)
@@ -75,7 +75,7 @@ class _Maker:
             value = self._field(field, path, values)
             if value is not None:
                 values[path] = value
-                _put_deep(record, own_path(field), value)
+                _put_deep(record, own_path(field, self._source.file.ingestion.format), value)
         return record
 
     def _field(self, field: SchemaField, path: str, values: dict[str, Any]) -> Any:
@@ -172,6 +172,10 @@ class _Maker:
 
     def _json(self, name: str, path: str) -> Any:
         return {"note": self._draw.sentence(2, 5), "count": self._draw.zipf(20)}
+
+
+def _unique(rule: Rule) -> list[str]:
+    return rule.key if rule.check == "unique" else []
 
 
 def _put_deep(record: Record, path: tuple[str, ...], value: Any) -> None:

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
+from hourglass.config.path_template import TABLE
+from hourglass.config.patterns import BigqueryExport
 from hourglass.config.source import Source
+from hourglass.generate.core import GenerateError
 from hourglass.partition import Partition
-
-_ENDINGS = {"json": "json", "csv": "csv", "parquet": "parquet", "avro": "avro"}
-_PACKED = ("parquet", "avro")  # these compress inside
 
 
 @dataclass(frozen=True)
@@ -33,37 +34,55 @@ class Layout:
     def ending(self) -> str:
         """What the objects' names end with."""
         ingestion = self.source.file.ingestion
-        packed = ".gz" if ingestion.compression == "gzip" and ingestion.format not in _PACKED else ""
-        return f".{_ENDINGS[ingestion.format]}{packed}"
+        return f".{ingestion.format}{'.gz' if ingestion.compression == 'gzip' else ''}"
 
-    def name(self, table: str | None, index: int) -> str:
+    def name(self, table: str | None, index: int, *, dead_letter: bool = False) -> str:
         """The name of an object in its bucket.
 
         Args:
-            table: The table of a database_cdc source; None for others.
+            table: The table of a database_cdc record; None for other sources.
             index: The object's number in the partition, from 0; names sort as numbers do.
+            dead_letter: The object holds messages that could not be delivered.
+
+        Raises:
+            GenerateError: The source has no such table.
         """
-        return self._prefix(table) + self._base(table, index) + self.ending
-
-    def markers(self) -> Iterator[str]:
-        """The names of the empty objects that complete the partition."""
-        if marker := self.source.completeness.marker:
-            yield self._prefix(None) + marker
-
-    def _prefix(self, table: str | None) -> str:
-        _, prefix = self.source.prefix(self.partition)
-        return prefix
-
-    def _base(self, table: str | None, index: int) -> str:
+        ingestion = self.source.file.ingestion
+        if isinstance(ingestion, BigqueryExport):
+            # No bucket: one file for each daily table, named like it, for BigQuery to load.
+            return f"{ingestion.source_table.replace('.', '/')}{self.partition.stamp}-{index:03d}.json"
         make = {
             "event_streaming": self._pubsub,
             "database_cdc": self._datastream,
             "cloud_transfer": self._part,
         }
-        return make.get(self.source.file.ingestion.pattern, self._plain)(table, index)
+        base = make.get(ingestion.pattern, self._plain)(table, index)
+        return self._prefix(table, dead_letter) + base + self.ending
+
+    def markers(self) -> Iterator[str]:
+        """The names of the empty objects that complete the partition."""
+        if marker := self.source.completeness.marker:
+            yield self._prefixes[0] + marker
+
+    @cached_property
+    def _prefixes(self) -> list[str]:
+        return self.source.prefixes(self.partition)[1]
+
+    def _prefix(self, table: str | None, dead_letter: bool) -> str:
+        tables = self.source.file.ingestion.table_names
+        if dead_letter:
+            return self._prefixes[-1]
+        if not tables or TABLE not in (self.source.file.ingestion.template or ""):
+            return self._prefixes[0]
+        if table not in tables:
+            raise GenerateError(
+                f"a record of {self.source.id} is of table {table!r}, but it has {', '.join(tables)}; correct "
+                "table_of or source_metadata.table in its generator"
+            )
+        return self._prefixes[tables.index(table)]
 
     def _plain(self, table: str | None, index: int) -> str:
-        return f"{self.source.id}-{self._stamp()}-{index:03d}"
+        return f"{self.source.id}-{self.partition.stamp}-{index:03d}"
 
     def _pubsub(self, table: str | None, index: int) -> str:
         """As a Pub/Sub subscription that writes to GCS: when the file was begun, and a uuid."""
@@ -77,13 +96,6 @@ class Layout:
     def _part(self, table: str | None, index: int) -> str:
         """As Spark names what it writes to S3."""
         return f"part-{index:05d}-{self._uuid(0)}-c000"
-
-    def _stamp(self) -> str:
-        return (
-            f"{self.partition.start:%Y%m%dT%H%M}"
-            if self.partition.start.hour
-            else f"{self.partition.start:%Y%m%d}"
-        )
 
     def _begun(self, index: int) -> datetime:
         return self.partition.start + (self.partition.end - self.partition.start) * index / self.objects

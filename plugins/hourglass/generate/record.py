@@ -12,22 +12,28 @@ Record = dict[str, Any]
 Path = tuple[str, ...]
 
 
-def data_paths(schema: SourceSchema) -> dict[str, Path]:
-    """Where each field is in the data, by its dotted path in the schema; nothing inside lists."""
-    return dict(_paths(schema.fields, (), ""))
+def data_paths(schema: SourceSchema, form: str = "json") -> dict[str, Path]:
+    """Where each field is in the data, by its dotted path in the schema; nothing inside lists.
+
+    Args:
+        schema: The schema.
+        form: The source's format; the columns of a CSV are flat, so that dots in their names lead nowhere.
+    """
+    return dict(_paths(schema.fields, form, (), ""))
 
 
-def own_path(field: SchemaField) -> Path:
-    """A field's place below the record it is in."""
-    return tuple((getattr(field, "source_path", None) or field.name).split("."))
+def own_path(field: SchemaField, form: str = "json") -> Path:
+    """A field's place below the record it is in; see `data_paths`."""
+    name = field.source_path or field.name
+    return (name,) if form == "csv" else tuple(name.split("."))
 
 
-def _paths(fields: list[SchemaField], above: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+def _paths(fields: list[SchemaField], form: str, above: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     for field in fields:
-        here = (*above, *own_path(field))
+        here = (*above, *own_path(field, form))
         yield f"{prefix}{field.name}", here
         if field.mode != "REPEATED":
-            yield from _paths(field.fields, here, f"{prefix}{field.name}.")
+            yield from _paths(field.fields, form, here, f"{prefix}{field.name}.")
 
 
 def get(record: Record, path: Path) -> Any:

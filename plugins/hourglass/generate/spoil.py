@@ -26,6 +26,7 @@ _MISFITS: dict[str, Any] = {
     "DATE": "2025-13-02",
 }  # fmt: skip
 _TYPED = ("parquet", "avro")
+DEAD_LETTER = "dead_letter"
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,16 @@ class Spoilers:
         """Every way that the source's format and configuration leave."""
         ingestion = self.source.file.ingestion
         found = list(self._damage())
-        if ingestion.format not in _TYPED:
+        if not self._is_typed:
             found += self._wrong_types()
         found += self._missing()
         if self.source.event_time:
             found.append(Spoiler("event_time_out_of_range", self._too_old))
-        if self.source.file.schema_.unknown_fields == "quarantine" and ingestion.format == "json":
+        if (
+            self.source.file.schema_.unknown_fields == "quarantine"
+            and ingestion.format == "json"
+            and not self._is_typed
+        ):
             found.append(
                 Spoiler("unknown_field", lambda record, draw: put(record, ("surprise",), draw.hex(8)))
             )
@@ -74,8 +79,12 @@ class Spoilers:
 
     def _damage(self) -> Iterator[Spoiler]:
         ingestion = self.source.file.ingestion
-        if ingestion.format == "json":
+        if ingestion.format == "csv":
+            yield Spoiler("malformed_csv", _nothing, cuts=True)
+        elif not self._is_typed and not ingestion.multiline:
             yield Spoiler("not_json", _nothing, cuts=True)
+        if self.source.dead_letter_prefix is not None:
+            yield Spoiler(DEAD_LETTER, _nothing, cuts=True)
 
     def _wrong_types(self) -> Iterator[Spoiler]:
         strict = self.source.file.schema_.validation == "strict"
@@ -186,13 +195,19 @@ class Spoilers:
     def _once(self) -> list[SchemaField]:
         return [f for f in self.source.schema.fields if f.mode != "REPEATED"]
 
+    @property
+    def _is_typed(self) -> bool:
+        """Whether the files, or BigQuery's tables, hold only values of the right type."""
+        ingestion = self.source.file.ingestion
+        return ingestion.format in _TYPED or ingestion.pattern == "bigquery_export"
+
     @cached_property
     def _critical(self) -> list[Rule]:
-        return [rule for rule in self.source.file.rules if rule.severity == "critical"]
+        return [rule for rule in self.source.file.row_rules if rule.severity == "critical"]
 
     @cached_property
     def _paths(self) -> Mapping[str, Path]:
-        return data_paths(self.source.schema)
+        return data_paths(self.source.schema, self.source.file.ingestion.format)
 
 
 def _nothing(record: Record, draw: Draw) -> bool:

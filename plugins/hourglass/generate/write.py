@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from hourglass.config.ingestion import CsvFormat
 from hourglass.config.source import Source
 from hourglass.generate.columnar import Avro, Parquet
 from hourglass.generate.core import GenerateError, Line, Rates, Tally, make_partition, module_of
-from hourglass.generate.encode import Csv, Encoder, JsonLines
+from hourglass.generate.encode import Csv, Encoder, JsonArray, JsonLines
 from hourglass.generate.layout import Layout
 from hourglass.generate.record import Record, get
 from hourglass.partition import Partition
@@ -56,7 +57,9 @@ def generate(
         if (now := number * objects // total) != chunk:
             written += _flush(encoder, folder, waiting)
             chunk = now
-        waiting.setdefault(layout.name(table_of(source, line.record), chunk), []).append(line)
+        waiting.setdefault(
+            layout.name(table_of(source, line.record), chunk, dead_letter=line.dead_letter), []
+        ).append(line)
     written += _flush(encoder, folder, waiting)
     for marker in layout.markers():
         _place(folder, marker).touch()
@@ -89,8 +92,8 @@ def encoder_for(source: Source) -> Encoder:
     ingestion = source.file.ingestion
     gzipped = ingestion.compression == "gzip"
     encoders: dict[str, Callable[[], Encoder]] = {
-        "json": lambda: JsonLines(gzipped),
-        "csv": lambda: Csv(source.schema, gzipped),
+        "json": lambda: JsonArray(gzipped) if ingestion.multiline else JsonLines(gzipped),
+        "csv": lambda: Csv(source.schema, gzipped, ingestion.csv or CsvFormat()),
         "parquet": lambda: Parquet(source.schema),
         "avro": lambda: Avro(source.schema),
     }
