@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from hourglass.compile.artifact import State
-from hourglass.compile.project import Finding, findings, write
+from hourglass.compile.project import Compiler, Finding, Report, write
 from hourglass.config.errors import did_you_mean, shown
 from hourglass.config.loader import load_sources
 from hourglass.config.platform import include_folder
@@ -29,22 +29,25 @@ def run(chosen: Sequence[str], *, check: bool) -> int:
         that is not as it should be.
     """
     include = include_folder()
-    project = include / "dbt"
+    root = include / "dbt"
     loaded = load_sources(include)
     sound = [source.id for source in loaded.sources]
-    broken = _broken(loaded.problems, chosen)
-    for message in broken + _unknown(chosen, include):
+    broken = _broken(loaded.problems, chosen) + _unknown(chosen, include)
+    report = Compiler(root, loaded.sources).compile(chosen or sound)
+    errors = [
+        f"{shown(include / 'sources' / f'{source}.yaml')}: error: {text}"
+        for source, text in report.errors.items()
+    ]
+    for message in broken + errors:
         typer.echo(message, err=True)
-    ids = [source for source in chosen or sound if source in sound]
-    found = findings(project, loaded.sources, ids)
-    for finding in found:
+    for finding in report.findings:
         if finding.state in _HEALED and not check:
-            write(project, finding)
-        if line := _line(project, finding, check=check):
+            write(root, finding)
+        if line := _line(root, finding, check=check):
             typer.echo(line)
-    _summary(ids, found, check=check)
+    _summary(report, check=check)
     failing = {State.EDITED, *(_HEALED if check else ())}
-    return int(bool(broken) or len(ids) < len(chosen) or any(f.state in failing for f in found))
+    return int(bool(broken or errors) or any(f.state in failing for f in report.findings))
 
 
 def _broken(problems: Sequence[object], chosen: Sequence[str]) -> list[str]:
@@ -70,7 +73,8 @@ def _line(project: Path, finding: Finding, *, check: bool) -> str | None:
     }.get(finding.state)
 
 
-def _summary(ids: Sequence[str], found: Sequence[Finding], *, check: bool) -> None:
+def _summary(report: Report, *, check: bool) -> None:
+    ids, found = report.sources, report.findings
     counts = Counter(finding.state for finding in found)
     done = "to write" if check else "written"
     changed = sum(counts[state] for state in _HEALED)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hourglass.compile import staging
+from hourglass.compile import gold, marts, staging
 from hourglass.compile.artifact import Artifact, State, marker_of
+from hourglass.compile.columns import Column
+from hourglass.compile.joins import Tables
+from hourglass.compile.nodes import Project
+from hourglass.compile.query import Query
 from hourglass.config.source import Source
 
 
@@ -28,50 +32,128 @@ class Finding:
     artifact: Artifact | None = None
 
 
-def findings(project: Path, sources: Sequence[Source], chosen: Iterable[str]) -> list[Finding]:
-    """Every generated file of the chosen sources, and every one that they no longer make.
+@dataclass
+class Report:
+    """What compiling some sources comes to.
 
     Args:
-        project: The dbt project.
-        sources: All sound sources; what one makes may depend on another.
-        chosen: The ids of the sources to compile.
+        sources: The ids of the sources, those included that the chosen ones join.
+        findings: Every file.
+        errors: Why a source cannot be compiled, by its id.
     """
-    wanted = set(chosen)
-    made = [a for s in sources if s.id in wanted for a in artifacts_of(project, s)]
-    found = [Finding(a.path, a.source, a.state(project), a) for a in made]
-    paths = {a.path for a in made}
-    return found + [f for f in _orphans(project, wanted) if f.path not in paths]
+
+    sources: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
 
 
-def artifacts_of(project: Path, source: Source) -> list[Artifact]:
-    """The files of one source.
+class Compiler:
+    """Makes the files of sources; what one source's are may depend on others.
 
     Args:
-        project: The dbt project.
-        source: The source.
+        root: The dbt project.
+        sources: All sound sources.
     """
-    return [] if by_hand(project, source.id) else staging.artifacts(source)
+
+    def __init__(self, root: Path, sources: Sequence[Source]) -> None:
+        self._root = root
+        self._sources = {source.id: source for source in sources}
+        self._read = dict(_reads(sources))
+        self._tables = Tables(Project(root), self._sources, self._gold_columns)
+        self._queries: dict[str, Query | None] = {}
+        self._open: list[str] = []
+
+    def compile(self, chosen: Iterable[str]) -> Report:
+        """Compare the files of sources, and of those whose gold tables they read, with those on disk.
+
+        Args:
+            chosen: The ids of the sources.
+        """
+        report = Report(sorted(self._closure(chosen)))
+        for source_id in report.sources:
+            try:
+                made = self.artifacts(self._sources[source_id])
+            except gold.GoldError as error:
+                report.errors[source_id] = str(error)
+                continue
+            report.findings += [Finding(a.path, source_id, a.state(self._root), a) for a in made]
+        paths = {f.path for f in report.findings}
+        left = set(report.sources) - set(report.errors)
+        report.findings += [f for f in _orphans(self._root, left) if f.path not in paths]
+        return report
+
+    def artifacts(self, source: Source) -> list[Artifact]:
+        """The files of one source.
+
+        Args:
+            source: The source.
+
+        Raises:
+            GoldError: Its silver_to_gold or its views cannot be written as SQL.
+        """
+        written = staging.artifacts(source)
+        by_hand = self._by_hand(source.id)
+        if by_hand and _views_of_staging(source):
+            raise gold.GoldError(
+                f"views of {source.id} need the staging model {staging.model_name(source.id)}, but people write "
+                f"{staging.folder(source.id)}; remove the flags under serving, or write the views by hand too"
+            )
+        made = marts.artifacts(source, self._query(source.id), self._tables)
+        return made if by_hand else [*written, *made]
+
+    def _closure(self, chosen: Iterable[str]) -> set[str]:
+        waiting, found = list(chosen), set[str]()
+        while waiting:
+            source_id = waiting.pop()
+            if source_id not in found and source_id in self._sources:
+                found.add(source_id)
+                waiting += [name for name, _ in _reads([self._sources[source_id]])]
+        return found
+
+    def _query(self, source_id: str) -> Query | None:
+        if source_id in self._open:
+            circle = " -> ".join([*self._open, source_id])
+            raise gold.GoldError(f"the gold tables join each other in a circle: {circle}")
+        if source_id not in self._queries:
+            self._open.append(source_id)
+            try:
+                self._queries[source_id] = self._made(self._sources[source_id])
+            finally:
+                self._open.pop()
+        return self._queries[source_id]
+
+    def _made(self, source: Source) -> Query | None:
+        if source.file.processing.silver_to_gold:
+            return gold.gold_query(source, self._tables)
+        return gold.current_query(source, self._read[source.id]) if source.id in self._read else None
+
+    def _gold_columns(self, source_id: str) -> list[Column] | None:
+        if source_id not in self._sources:
+            return None
+        query = self._query(source_id)
+        return gold.final_columns(query) if query else None
+
+    def _by_hand(self, source_id: str) -> bool:
+        """Whether people write the staging folder: it has models, but not the one that compile would write."""
+        folder = self._root / staging.folder(source_id)
+        return any(folder.glob("*.sql")) and not (folder / f"{staging.model_name(source_id)}.sql").exists()
 
 
-def by_hand(project: Path, source_id: str) -> bool:
-    """Whether people write a source's staging folder: it has models, but not the one that compile would write.
-
-    Args:
-        project: The dbt project.
-        source_id: The source.
-    """
-    folder = project / staging.folder(source_id)
-    return any(folder.glob("*.sql")) and not (folder / f"{staging.model_name(source_id)}.sql").exists()
+def _views_of_staging(source: Source) -> bool:
+    """Whether views of a source read its staging model."""
+    serving = source.file.serving
+    asked = serving.third_party_api or serving.reporting or serving.ml_features
+    return asked and not source.file.processing.silver_to_gold
 
 
-def write(project: Path, finding: Finding) -> None:
+def write(root: Path, finding: Finding) -> None:
     """Make a file what it should be.
 
     Args:
-        project: The dbt project.
+        root: The dbt project.
         finding: A missing, stale or orphaned file.
     """
-    path = project / finding.path
+    path = root / finding.path
     if finding.artifact is None:
         path.unlink()
         return
@@ -79,11 +161,22 @@ def write(project: Path, finding: Finding) -> None:
     path.write_text(finding.artifact.text, "utf-8")
 
 
-def _orphans(project: Path, wanted: set[str]) -> Iterator[Finding]:
-    for path in sorted((project / "models").rglob("*")):
+def _reads(sources: Iterable[Source]) -> Iterator[tuple[str, list[str]]]:
+    """The sources whose gold tables others read, each with the columns they look rows up by."""
+    for source in sources:
+        for step in source.file.processing.silver_to_gold:
+            if step.join and step.join.table.startswith("gold."):
+                yield step.join.table.removeprefix("gold."), step.join.on
+        for rule in source.file.set_rules:
+            if rule.check == "referential" and (rule.table or "").startswith("gold."):
+                yield str(rule.table).removeprefix("gold."), [rule.column or str(rule.field)]
+
+
+def _orphans(root: Path, sources: set[str]) -> Iterator[Finding]:
+    for path in sorted((root / "models").rglob("*")):
         if path.suffix not in (".sql", ".yml"):
             continue
         marker = marker_of(path.read_text("utf-8"))
-        if marker and marker.source in wanted:
+        if marker and marker.source in sources:
             state = State.ORPHANED if marker.sound else State.EDITED
-            yield Finding(path.relative_to(project), marker.source, state)
+            yield Finding(path.relative_to(root), marker.source, state)

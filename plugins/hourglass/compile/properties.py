@@ -38,7 +38,9 @@ def dump(content: dict[str, Any]) -> str:
     body = yaml.dump(
         {"version": 2, **content}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH
     )
-    return str(body).replace("\nmodels:", "\n\nmodels:").replace("\nsources:", "\n\nsources:")
+    head, first, others = str(body).partition("\n  - name: ")
+    spaced = others.replace("\n  - name: ", "\n\n  - name: ")
+    return head.replace("\n", "\n\n", 1) + first + spaced
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,28 @@
+{#
+  Fails for every version of a history that is empty, overlaps the next one, leaves a gap before it although the
+  row was not deleted, or is not numbered on from the one before.
+#}
+{% test versions_follow_each_other(model, key) %}
+with versions as (
+    select
+        {{ key | join(", ") }},
+        valid_from,
+        valid_to,
+        is_current,
+        closed_by,
+        version,
+        lead(valid_from) over (partition by {{ key | join(", ") }} order by valid_from) as next_from,
+        row_number() over (partition by {{ key | join(", ") }} order by valid_from) as expected_version
+    from {{ model }}
+)
+
+select *
+from versions
+where
+    version != expected_version
+    or is_current != (valid_to is null)
+    or valid_to <= valid_from
+    or (next_from is not null and valid_to is null)
+    or next_from < valid_to
+    or (next_from > valid_to and closed_by != 'DELETE')
+{% endtest %}
