@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from hourglass.generate import catalog_seed, pools
 
 SEEDS = Path(__file__).resolve().parents[2] / "include/dbt/seeds"
