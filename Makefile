@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down status land dag validate show new compile bench clean lock
+.PHONY: help setup demo test lint up down status land dag validate show new compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -70,6 +70,11 @@ new: setup ## SOURCE= [FROM=sample.json.gz]: write a new source's files
 
 compile: setup ## [SOURCES="a b"]: write the dbt models of sources, all of them by default
 	@$(HOURGLASS) compile $(SOURCES)
+
+generate: setup ## SOURCE= PARTITION= TO=folder [ROWS=1000]: write test data, and what a run must come to
+	@if [ -z "$(TO)" ]; then \
+		echo 'into which folder? make generate SOURCE=github PARTITION=2026-01-05T06 TO=.local/generated' >&2; exit 2; fi
+	@$(HOURGLASS) generate $(SOURCE) --partition $(PARTITION) --to "$(TO)" $(if $(ROWS),--rows $(ROWS))
 
 bench: setup ## measure speed, each beside a peer in the same run
 	@$(PY) -m benchmarks

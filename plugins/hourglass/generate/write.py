@@ -34,7 +34,7 @@ def generate(
     Args:
         source: The source.
         partition: One of its partitions.
-        folder: What stands for the bucket; files of an earlier run are replaced.
+        folder: What stands for the bucket; what was generated there for the partition before is removed.
         count: Good rows; repeats and bad lines come on top.
         rates: How many of these, and how many good rows are late.
         seed: The same arguments write the same bytes.
@@ -50,6 +50,7 @@ def generate(
         raise GenerateError(f"{count} rows in {objects} objects cannot be written; ask for 1 or more of both")
     layout, encoder = Layout(source, partition, objects), encoder_for(source)
     lines, total, tally = make_partition(source, partition, count, rates, seed)
+    _remove_earlier(folder, tally_file(folder, source, partition))
     waiting: dict[str, list[Line]] = {}
     written: list[Path] = []
     chunk = 0
@@ -98,6 +99,14 @@ def encoder_for(source: Source) -> Encoder:
         "avro": lambda: Avro(source.schema),
     }
     return encoders[ingestion.format]()
+
+
+def _remove_earlier(folder: Path, told: Path) -> None:
+    """Remove the objects of an earlier tally, which may be more than the new ones."""
+    if told.is_file():
+        for name in json.loads(told.read_text("utf-8"))["objects"]:
+            (folder / name).unlink(missing_ok=True)
+        told.unlink()
 
 
 def _flush(encoder: Encoder, folder: Path, waiting: dict[str, list[Line]]) -> list[Path]:

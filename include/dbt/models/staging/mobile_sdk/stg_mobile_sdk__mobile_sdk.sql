@@ -1,0 +1,33 @@
+-- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own the file (a158ef591ec2)
+-- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
+select
+    event_id,
+    event_timestamp,
+    event_type,
+    user_id,
+    session_id,
+    content_id,
+    user_properties.ltv as user_properties_ltv,
+    user_properties.age_group as user_properties_age_group,
+    user_properties.country as user_properties_country,
+    user_properties.email_domain as user_properties_email_domain,
+    user_properties.username as user_properties_username,
+    device.os as device_os,
+    device.os_version as device_os_version,
+    device.model as device_model,
+    device.category as device_category,
+    location.country as location_country,
+    location.region as location_region,
+    location.city as location_city,
+    engagement_duration,
+    interaction_count,
+    event_revenue,
+    post_text,
+    comment_text,
+    user_segment,
+    landing_hour,
+    event_date,
+    source_object,
+    source_line,
+    unknown_fields
+from {{ source("mobile_sdk", "mobile_sdk") }}
