@@ -39,7 +39,7 @@ def test_lands_under_the_partitions_prefix(cloud: Cloud, storage_client: storage
     second.write_bytes(b"second")
     done = land(file, second)
     assert done.returncode == 0, done.stderr
-    bucket, prefix = load_source("github").prefix(Partition.parse(KEY))
+    bucket, (prefix,) = load_source("github").prefixes(Partition.parse(KEY))
     names = {blob.name for blob in storage_client.list_blobs(bucket, prefix=prefix)}
     assert names == {f"{prefix}events-007.json.gz", f"{prefix}b.json.gz"}
     assert storage_client.bucket(bucket).blob(f"{prefix}{file.name}").download_as_bytes() == file.read_bytes()
@@ -51,7 +51,7 @@ def test_lands_under_the_partitions_prefix(cloud: Cloud, storage_client: storage
     [
         ({"source": "githup"}, "there is no source 'githup'"),
         ({"partition": "2021-07-20T25"}, "'2021-07-20T25' is not a partition"),
-        ({"partition": "2021-07-20"}, "lands by the hour"),
+        ({"partition": "2021-07-20"}, "whose grain is hour"),
     ],
 )
 def test_wrong_names_are_refused(cloud: Cloud, file: Path, arguments: dict[str, str], message: str) -> None:
@@ -65,7 +65,7 @@ def test_missing_file_lands_nothing(cloud: Cloud, storage_client: storage.Client
     done = land(file, file.with_name("absent.gz"), partition="2021-07-20T09")
     assert done.returncode == 1
     assert f"no such file: {file.with_name('absent.gz')}; nothing was landed" in done.stderr
-    bucket, prefix = load_source("github").prefix(Partition.parse("2021-07-20T09"))
+    bucket, (prefix,) = load_source("github").prefixes(Partition.parse("2021-07-20T09"))
     assert not list(storage_client.list_blobs(bucket, prefix=prefix))
 
 

@@ -35,9 +35,11 @@ class Prefix:
     def where(self, rule: Completeness, partition: Partition, **changes: Any) -> dict[str, Any]:
         return {
             "source": "sensetest",
+            "grain": str(partition.grain),
             "partition": partition.key,
             "bucket": BUCKET,
-            "prefix": self.path,
+            "prefixes": [self.path],
+            "dead_letter_prefix": None,
             "by_creation_time": False,
             "rule": rule_to(rule),
             "ops_bucket": "hourglass-ops",
@@ -163,3 +165,32 @@ def test_without_a_template_an_object_belongs_to_the_hour_it_was_created_in(pref
         where = prefix.where(rule, partition, by_creation_time=True)
         _, manifest = look(where, partition.end + timedelta(minutes=1))
         assert manifest["objects"] == objects, partition.key
+
+
+def test_several_prefixes_make_one_partition_and_dead_letters_are_marked(prefix: Prefix) -> None:
+    for name in ("orders/a", "items/a", "dead/a", "elsewhere/a"):
+        prefix.put(name)
+    where = prefix.where(
+        Completeness(settle=timedelta(0)),
+        past(),
+        prefixes=[prefix.path + folder for folder in ("orders/", "items/", "dead/")],
+        dead_letter_prefix=f"{prefix.path}dead/",
+    )
+    _, summary = look(where, datetime.now(tz=UTC))
+    text = gcs.read_text(storage.Client(), "hourglass-ops", summary["uri"].split("/", 3)[3])
+    manifest = Manifest.from_json(text or "")
+    marked = {o.name.removeprefix(prefix.path): o.dead_letter for o in manifest.objects}
+    assert marked == {"orders/a": False, "items/a": False, "dead/a": True}
+
+
+def test_a_marker_completes_only_its_own_prefix(prefix: Prefix) -> None:
+    rule = Completeness(settle=timedelta(hours=1), marker="_SUCCESS")
+    partition = Partition.containing(datetime.now(tz=UTC), Grain.HOUR)
+    where = prefix.where(rule, partition, prefixes=[f"{prefix.path}orders/", f"{prefix.path}items/"])
+    for name in ("orders/a", "items/a", "orders/_SUCCESS"):
+        prefix.put(name)
+    assert look(where, datetime.now(tz=UTC))[0].verdict is Verdict.WAITING
+    prefix.put("items/_SUCCESS")
+    readiness, summary = look(where, datetime.now(tz=UTC))
+    assert readiness.verdict is Verdict.COMPLETE
+    assert summary["objects"] == 2

@@ -186,3 +186,22 @@ def copy_configuration(
         },
         "labels": labels(source, "publish"),
     }
+
+
+def merge_configuration(
+    candidate: TableName, published: TableName, source: Source, flow: Flow, partition: Partition
+) -> dict[str, Any]:
+    """A query job that replaces the rows of one partition, for partitions that share BigQuery's.
+
+    One statement, so readers see either the old rows or the new ones. The columns are named, since the
+    published table has those that its schema has gained at its end.
+    """
+    names = ", ".join(f"`{column['name']}`" for column in flow.columns)
+    landed = f"TIMESTAMP '{partition.start:%Y-%m-%d %H:%M:%S}+00'"
+    # Names that the configuration has validated; a MERGE takes no parameters for them.
+    query = (
+        f"MERGE `{published}` AS published USING `{candidate}` AS candidate ON FALSE "  # noqa: S608
+        f"WHEN NOT MATCHED BY SOURCE AND published.landing_hour = {landed} THEN DELETE "
+        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({names})"
+    )
+    return {"query": {"query": query, "useLegacySql": False}, "labels": labels(source, "publish")}
