@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,19 @@ def airflow_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOURGLASS_PROJECT": "hourglass-test",
         "PYTHONPATH": str(ROOT / "plugins"),
     }
+
+
+@pytest.fixture
+def only_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An include folder with the source github alone, which the commands work on."""
+    folder = tmp_path / "include"
+    for name in ("sources", "schemas", "sql/materialized_views", "sql/features"):
+        shutil.copytree(ROOT / "include" / name, folder / name)
+    for extra in (folder / "sources").glob("*.yaml"):
+        if extra.stem != "github":
+            extra.unlink()
+    for extra in (folder / "schemas").iterdir():
+        if extra.name != "github":
+            shutil.rmtree(extra)
+    monkeypatch.setenv("HOURGLASS_INCLUDE", str(folder))
+    return folder

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from hourglass.cli.profile import Profile, Sample
+from hourglass.cli.describe import described, legal_name, snake
+from hourglass.cli.profile import Profile
+from hourglass.cli.sample import Sample
 from hourglass.config.schema import SYSTEM_COLUMNS
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
 _RESERVED = {name for name, _, _ in SYSTEM_COLUMNS}
 _TIMES = ("event_timestamp", "event_time", "timestamp", "created_at", "occurred_at")
 _PERSONAL = re.compile(
     r"e?mail|phone|user_?name|first_?name|last_?name|full_?name|^ip(_address)?$|user_agent|street|login|ssn|iban",
     re.IGNORECASE,
 )
-_EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
+# Unit, how many of it make a second, and Spark's conversion.
+_EPOCHS = (
+    ("seconds", 1, "timestamp_seconds({})"),
+    ("milliseconds", 1_000, "timestamp_millis({})"),
+    ("microseconds", 1_000_000, "timestamp_micros({})"),
+    ("nanoseconds", 1_000_000_000, "timestamp_micros({} div 1000)"),
+)
 # Who or what an event is about has an id of its own, which is unique only in a short sample.
 _ACTORS = re.compile(
     r"user|customer|account|actor|session|device|visitor|anonymous|product|item|content|owner|org"
@@ -50,12 +57,14 @@ class Inferred:
 
     Args:
         fields: As in a schema file.
+        enrichment: Columns to add, as in a source file.
         key: The fields that identify an event; empty when none do.
         event_time: The field with the event's own time, if there is one.
         notes: Every decision.
     """
 
     fields: list[dict[str, Any]] = field(default_factory=list)
+    enrichment: list[dict[str, str]] = field(default_factory=list)
     key: list[str] = field(default_factory=list)
     event_time: str | None = None
     notes: list[Note] = field(default_factory=list)
@@ -69,51 +78,53 @@ def infer(sample: Sample) -> Inferred:
     """
     found = Inferred()
     found.fields = list(_fields(sample.root, sample.lines, "", found.notes))
+    found.enrichment = _enrichment(found, sample)
     found.key = _key(found, sample)
     found.event_time = _event_time(found)
     return found
 
 
 def _fields(profile: Profile, parents: int, prefix: str, notes: list[Note]) -> Iterator[dict[str, Any]]:
-    taken: set[str] = set()
-    for name, inner in profile.fields.items():
-        path = f"{prefix}{name}"
-        if reason := _unusable(name, taken, prefix):
-            notes.append(Note(path, "left out", "high", f"{reason}; its values stay in unknown_fields"))
-            continue
-        taken.add(name.lower())
-        yield _field(name, inner, parents, path, notes)
+    names = _names(profile.fields, set() if prefix else _RESERVED)
+    for key, inner in profile.fields.items():
+        if key in names:
+            yield _field(names[key], key, inner, parents, prefix, notes)
+        else:
+            why = "a key that is empty or has a dot cannot be named; its values stay in unknown_fields"
+            notes.append(Note(f"{prefix}{key}", "left out", "high", why))
 
 
-def _unusable(name: str, taken: set[str], prefix: str) -> str | None:
-    if not _NAME.fullmatch(name):
-        return "a column's name has letters, digits and _ only"
-    if name.lower() in taken:
-        return "BigQuery ignores case, and another field has this name"
-    if not prefix and name.lower() in _RESERVED:
-        return "Hourglass adds a column of this name"
-    return None
+def _names(keys: Iterable[str], reserved: set[str]) -> dict[str, str]:
+    """A column's name for every key that can be named."""
+    taken, names = set(reserved), {}
+    nameable = [key for key in keys if key and "." not in key]
+    # A key that is a legal name as it is comes before one that must take another.
+    for key in sorted(nameable, key=lambda k: legal_name(k, ()) != k):
+        names[key] = legal_name(key, taken)
+        taken.add(names[key].lower())
+    return names
 
 
-def _field(name: str, profile: Profile, parents: int, path: str, notes: list[Note]) -> dict[str, Any]:
+def _field(
+    name: str, key: str, profile: Profile, parents: int, prefix: str, notes: list[Note]
+) -> dict[str, Any]:
     kind, sure, why, inner = _type(profile)
     made: dict[str, Any] = {"name": name, "type": kind}
     if inner is not None and profile.kinds["list"]:
         made["mode"] = "REPEATED"
     else:
         made["mode"] = "REQUIRED" if profile.seen == parents >= MANY else "NULLABLE"
-    notes.append(
-        Note(
-            path, f"{kind} {made['mode']}", sure, "; ".join(filter(None, [why, _presence(profile, parents)]))
-        )
-    )
-    if epoch := _epoch(name, profile, kind):
-        notes.append(Note(path, "stays INT64", "medium", epoch))
-    made["description"] = "TODO: describe"
-    if _PERSONAL.search(name) and kind == "STRING":
+    if name != key:
+        made["source_path"] = key
+        why = "; ".join(filter(None, [f"from {key!r}, which BigQuery or Hourglass does not allow", why]))
+    why = "; ".join(filter(None, [why, _presence(profile, parents)]))
+    notes.append(Note(f"{prefix}{name}", f"{kind} {made['mode']}", sure, why))
+    personal = bool(_PERSONAL.search(name) and kind == "STRING")
+    made["description"] = described(key, profile, kind, personal=personal)
+    if personal:
         made["classification"] = "pii"
     if kind == "RECORD" and inner is not None:
-        made["fields"] = list(_fields(inner, inner.kinds["object"], f"{path}.", notes))
+        made["fields"] = list(_fields(inner, inner.kinds["object"], f"{prefix}{name}.", notes))
         if not made["fields"]:
             del made["fields"]
             made |= {"type": "JSON", "mode": "NULLABLE"}
@@ -171,6 +182,8 @@ def _list_type(profile: Profile) -> tuple[str, str, str, Profile | None]:
 
 def _scalar_type(profile: Profile) -> tuple[str | None, str]:
     kinds = set(profile.kinds)
+    if kinds == {"bytes"}:
+        return "BYTES", ""
     if kinds <= {"timestamp", "zoneless"}:
         return "TIMESTAMP", "ISO 8601" + ("; no time zone: read as UTC" if "zoneless" in kinds else "")
     if kinds == {"date"}:
@@ -189,27 +202,49 @@ def _range(profile: Profile) -> str:
 def _number_type(profile: Profile, kinds: set[str]) -> str | None:
     if kinds == {"int"}:
         return "INT64"
-    if kinds <= {"int", "bigint"} and max(-profile.low, profile.high) < 1e28:
+    if kinds <= {"int", "bigint", "decimal"} and max(-profile.low, profile.high) < 1e28:
         return "NUMERIC"
-    return "FLOAT64" if kinds <= {"int", "float"} else None
+    return "FLOAT64" if kinds <= {"int", "float", "decimal"} else None
 
 
 def _counts(profile: Profile) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in profile.kinds.most_common())
 
 
-def _epoch(name: str, profile: Profile, kind: str) -> str | None:
-    if kind != "INT64" or not re.search(
-        r"time|date|_at$|^ts(_|$)|_ts$|_[mun]?s$|epoch|micros|millis", name, re.IGNORECASE
-    ):
+def _enrichment(found: Inferred, sample: Sample) -> list[dict[str, str]]:
+    """A TIMESTAMP beside every number that counts time since 1970."""
+    taken = {f["name"].lower() for f in found.fields} | _RESERVED
+    made = []
+    for path, profile in _single(found.fields, sample.root):
+        epoch = _epoch(path, profile)
+        if epoch is None:
+            continue
+        unit, convert = epoch
+        name = legal_name(f"{snake(path)}_utc", taken)
+        taken.add(name.lower())
+        why = f"{unit} since 1970; {path} stays as it is, and what is computed cannot be event_time"
+        found.notes.append(Note(name, "added, TIMESTAMP", "medium", why))
+        made.append(
+            {
+                "name": name,
+                "type": "TIMESTAMP",
+                "expression": convert.format(path),
+                "description": f"{path}, which counts {unit} since 1970, as a timestamp",
+            }
+        )
+    return made
+
+
+def _epoch(path: str, profile: Profile) -> tuple[str, str] | None:
+    """Unit and conversion of a number that counts time since 1970."""
+    last = path.rsplit(".", 1)[-1]
+    named = re.search(r"time|date|_at$|At$|^ts(_|$)|_ts$|_[mun]?s$|epoch|micros|millis", last, re.IGNORECASE)
+    if set(profile.kinds) != {"int"} or not named:
         return None
-    for unit, size in _EPOCHS.items():
+    for unit, size, convert in _EPOCHS:
         # 2001 to 2100
         if 978_307_200 * size <= profile.low <= profile.high < 4_102_444_800 * size:
-            return (
-                f"looks like {unit} since 1970; only text is read as TIMESTAMP, so an enrichment must "
-                "convert it, and it cannot be event_time"
-            )
+            return unit, convert
     return None
 
 
@@ -243,7 +278,7 @@ def _single(
 ) -> Iterator[tuple[str, Profile]]:
     """The fields that a row has once and that could be a key."""
     for item in fields:
-        inner = profile.fields[item["name"]]
+        inner = profile.fields[item.get("source_path", item["name"])]
         if item["type"] == "RECORD" and item["mode"] != "REPEATED":
             yield from _single(item["fields"], inner, f"{prefix}{item['name']}.")
         elif item["type"] in ("STRING", "INT64") and item["mode"] != "REPEATED":
@@ -262,10 +297,10 @@ def _rank(path: str) -> int:
 
 
 def _event_time(found: Inferred) -> str | None:
-    stamps = [f for f in found.fields if f["type"] == "TIMESTAMP" and f["mode"] != "REPEATED"]
-    names = [f["name"] for f in stamps]
+    stamps = list(_stamps(found.fields))
+    names = [path for path, _ in stamps]
     usual = next((name for name in _TIMES if name in names), None)
-    always = next((f["name"] for f in stamps if f["mode"] == "REQUIRED"), None)
+    always = next((path for path, required in stamps if required), None)
     best = usual or always or (names[0] if names else None)
     if best is None:
         why = "no field holds timestamps; every event gets the date of its partition"
@@ -280,7 +315,20 @@ def _event_time(found: Inferred) -> str | None:
         if not others
         else "the first that is always there"
     )
-    found.notes.append(
-        Note("event_time", best, sure, why + (f"; others: {', '.join(others)}" if others else ""))
-    )
+    more = f"; others: {', '.join(others)}" if others else ""
+    found.notes.append(Note("event_time", best, sure, why + more))
     return best
+
+
+def _stamps(
+    fields: list[dict[str, Any]], prefix: str = "", required: bool = True
+) -> Iterator[tuple[str, bool]]:
+    """The timestamps that a row has once, those of its own first, and whether every row has them."""
+    single = [f for f in fields if f["mode"] != "REPEATED"]
+    for item in single:
+        if item["type"] == "TIMESTAMP":
+            yield f"{prefix}{item['name']}", required and item["mode"] == "REQUIRED"
+    for item in single:
+        if item["type"] == "RECORD":
+            inside = required and item["mode"] == "REQUIRED"
+            yield from _stamps(item["fields"], f"{prefix}{item['name']}.", inside)

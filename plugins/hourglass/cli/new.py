@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hourglass.cli import templates
 from hourglass.cli.infer import Inferred, Note, infer
-from hourglass.cli.profile import Sample, SampleError, read_sample
+from hourglass.cli.sample import Sample, SampleError, Shape, read_sample
 from hourglass.config.errors import ConfigError, Problem, shown
 from hourglass.config.loader import load_sources, source_files
 from hourglass.config.platform import include_folder
@@ -30,7 +30,7 @@ def run(source_id: str, sample: Path | None, location: str | None, *, daily: boo
 
     Args:
         source_id: Its id.
-        sample: A file of JSON lines to infer the schema from.
+        sample: A file of the source's data to infer the schema from.
         location: Where it lands.
         daily: Partitions of one day instead of one hour.
 
@@ -48,7 +48,7 @@ def run(source_id: str, sample: Path | None, location: str | None, *, daily: boo
     except SampleError as error:
         typer.echo(f"nothing was written: {error}", err=True)
         return 1
-    found = infer(read) if read else Inferred(templates.FIELDS, ["event_id"], "event_timestamp")
+    found = infer(read) if read else Inferred(templates.FIELDS, [], ["event_id"], "event_timestamp")
     source = _write(include, paths, source_id, found, read, location, daily)
     paths[2].parent.mkdir(parents=True, exist_ok=True)
     paths[2].write_text(templates.suite_text(source), "utf-8")
@@ -86,9 +86,8 @@ def _write(
         source_id,
         location=location or f"gs://hourglass-raw/{source_id}/",
         daily=daily,
-        gzipped=sample.gzipped if sample else True,
-        key=found.key,
-        event_time=found.event_time,
+        shape=sample.shape if sample else Shape(gzipped=True),
+        found=found,
     )
     others = source_files(include)
     paths[1].parent.mkdir(parents=True, exist_ok=True)
@@ -120,13 +119,14 @@ def _report(paths: Sequence[Path], notes: Sequence[Note], sample: Sample | None,
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if sample:
         more = " (the file has more)" if sample.cut else ""
-        bad = f", {sample.bad} lines that are no objects" if sample.bad else ""
+        bad = f", {sample.bad} lines that are no records" if sample.bad else ""
         repeats = f", {sample.repeats} exact repeats" if sample.repeats else ""
+        kind = f"{sample.shape.kind.replace('_', ' ')}{', gzip' if sample.shape.gzipped else ''}"
         console.print(
-            f"{sample.lines} lines read{more}{repeats}{bad}; a field that is always there in n lines"
+            f"{kind}: {sample.lines} records read{more}{repeats}{bad}; a field that is always there"
         )
         console.print(
-            f"is missing in fewer than {min(1.0, 3 / sample.lines):.1%} of all, with 95 % confidence"
+            f"in them is missing in fewer than {min(1.0, 3 / sample.lines):.1%} of all, with 95 % confidence"
         )
         table = Table("field", "inferred", "sure", "why", show_edge=False, pad_edge=False)
         colour = {"high": "green", "medium": "yellow", "low": "red"}
@@ -136,4 +136,5 @@ def _report(paths: Sequence[Path], notes: Sequence[Note], sample: Sample | None,
         console.print(table)
     for path in paths:
         console.print(f"{shown(path)} written")
-    console.print(f"next: replace each TODO, then python -m hourglass validate {source_id}")
+    console.print(f"next: say in {shown(paths[0])} what one record is, and correct what is not sure; then")
+    console.print(f"      make validate FILES={source_id} && make try SOURCE={source_id} SAMPLE=FILE")

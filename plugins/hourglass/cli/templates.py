@@ -7,51 +7,79 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hourglass.cli.infer import Inferred
+    from hourglass.cli.sample import Shape
     from hourglass.config.schema import SchemaField
     from hourglass.config.source import Source
 
 FIRST_VERSION = "1.0"
 # What a source without a sample begins with.
 FIELDS: list[dict[str, Any]] = [
-    {"name": "event_id", "type": "STRING", "mode": "REQUIRED", "description": "TODO: describe"},
-    {"name": "event_timestamp", "type": "TIMESTAMP", "mode": "REQUIRED", "description": "TODO: describe"},
+    {"name": "event_id", "type": "STRING", "mode": "REQUIRED", "description": "Identifies the event"},
+    {"name": "event_timestamp", "type": "TIMESTAMP", "mode": "REQUIRED", "description": "When it happened"},
 ]
 
 
-def source_text(
-    source_id: str,
-    *,
-    location: str,
-    daily: bool,
-    gzipped: bool,
-    key: list[str],
-    event_time: str | None,
-) -> str:
-    """The source's YAML."""
-    title = source_id.replace("_", " ").capitalize()
+def source_text(source_id: str, *, location: str, daily: bool, shape: Shape, found: Inferred) -> str:
+    """The source's YAML.
+
+    Args:
+        source_id: Its id.
+        location: Where it lands.
+        daily: Partitions of one day instead of one hour.
+        shape: How its objects are written.
+        found: What the sample said.
+    """
+    title = _title(source_id)
     folders = "year=YYYY/month=MM/day=DD/" + ("" if daily else "hour=hh/")
     lines = [
         "# yaml-language-server: $schema=../source.schema.json",
         f"source_id: {_quoted(source_id)}",
         f"display_name: {_quoted(title)}",
-        f"description: {_quoted(f'{title}; say in a sentence what one event is.')}",
+        f"description: {_quoted(f'{title}: say in a sentence what one record is.')}",
         "",
         "ingestion:",
         "  pattern: batch_file",
         f"  location: {location}",
         f"  path_template: hive              # {folders}",
         f'  schedule: "{"0 0 * * *" if daily else "0 * * * *"}"',
-        "  format: json",
-        f"  compression: {'gzip' if gzipped else 'none'}",
+        *_format_lines(shape),
         "",
         "schema:",
         f"  file: schemas/{source_id}/{FIRST_VERSION}.json",
-        *([f"  event_time: {_quoted(event_time)}"] if event_time else []),
+        *([f"  event_time: {_quoted(found.event_time)}"] if found.event_time else []),
     ]
-    names = ", ".join(_quoted(name) for name in key)
-    if key:
-        lines += ["", "processing:", "  bronze_to_silver:", f"    - deduplication: {{key: [{names}]}}"]
+    steps = list(_steps(found))
+    if steps:
+        lines += ["", "processing:", "  bronze_to_silver:", *steps]
     return "\n".join(lines) + "\n"
+
+
+def _title(source_id: str) -> str:
+    return source_id.replace("_", " ").capitalize()
+
+
+def _format_lines(shape: Shape) -> Iterator[str]:
+    yield f"  format: {'json' if shape.kind == 'json_array' else shape.kind}"
+    if shape.kind == "json_array":
+        yield "  multiline: true                  # each object is one JSON array"
+    if shape.kind == "csv" and (shape.delimiter, shape.header) != (",", True):
+        header = "true" if shape.header else "false"
+        yield f"  csv: {{header: {header}, delimiter: {json.dumps(shape.delimiter)}}}"
+    if shape.kind != "parquet":
+        yield f"  compression: {'gzip' if shape.gzipped else 'none'}"
+
+
+def _steps(found: Inferred) -> Iterator[str]:
+    if found.key:
+        yield f"    - deduplication: {{key: [{', '.join(_quoted(name) for name in found.key)}]}}"
+    if found.enrichment:
+        yield "    - enrichment:"
+    for added in found.enrichment:
+        yield f"        - name: {_quoted(added['name'])}"
+        yield f"          type: {added['type']}"
+        yield f"          expression: {added['expression']}"
+        yield f"          description: {_quoted(added['description'])}"
 
 
 def _quoted(text: str) -> str:
@@ -65,7 +93,7 @@ def schema_text(source_id: str, fields: list[dict[str, Any]]) -> str:
     schema = {
         "source_id": source_id,
         "version": FIRST_VERSION,
-        "description": "TODO: describe",
+        "description": f"One record of {_title(source_id).lower()}",
         "fields": fields,
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -114,7 +142,7 @@ def page_text(source: Source) -> str:
     """The source's page: what it is, where it lands, its key, its fields."""
     file = source.file
     rows = [
-        ("lands in", f"`{file.ingestion.landing}`, one {source.grain} a partition"),
+        ("lands in", f"`{source.landing}`, one {source.grain} a partition"),
         ("event time", f"`{source.event_time}`" if source.event_time else "none"),
         ("key", ", ".join(f"`{name}`" for name in file.deduplication_key) or "none"),
         ("published as", f"`silver.{source.id}`; bad lines in `quarantine.{source.id}`"),

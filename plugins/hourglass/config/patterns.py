@@ -18,6 +18,9 @@ TableName = Annotated[
 _URL = re.compile(r"https://[^\s/?#@]+([/?][^\s#]*)?|http://(127\.0\.0\.1|localhost)(:\d+)?([/?][^\s#]*)?")
 
 
+_SCHEDULE = Landing.model_fields["schedule"].description
+
+
 class BatchFile(Landing):
     """Files that a producer puts into the bucket."""
 
@@ -74,7 +77,7 @@ class StreamingApi(Landing):
     default_template: ClassVar[str | None] = "hive"
 
     pattern: Literal["streaming_api"]
-    schedule: str = "0 * * * *"
+    schedule: str = Field("0 * * * *", description=_SCHEDULE)
     connector_type: Literal["rest_api"] = Field("rest_api", description="The kind of API.")
     api_endpoint: str | None = Field(
         None, description="The URL that is polled: https, or http on 127.0.0.1. Needed with `poll_interval`."
@@ -131,7 +134,7 @@ class DatabaseCdc(Landing):
     default_template: ClassVar[str | None] = "{table}/plain"
 
     pattern: Literal["database_cdc"]
-    schedule: str = "0 * * * *"
+    schedule: str = Field("0 * * * *", description=_SCHEDULE)
     connector_type: Literal["datastream"] = Field("datastream", description="What reads the changes.")
     database_type: Literal["postgresql"] = Field(description="The database.")
     connection_profile: str = Field(min_length=1, description="Datastream's connection profile.")
@@ -196,7 +199,7 @@ class EventStreaming(Landing):
     default_template: ClassVar[str | None] = "plain"
 
     pattern: Literal["event_streaming"]
-    schedule: str = "0 * * * *"
+    schedule: str = Field("0 * * * *", description=_SCHEDULE)
     pubsub_topic: Annotated[
         str, StringConstraints(pattern=r"^(projects/[a-z0-9:.-]+/topics/)?[A-Za-z][A-Za-z0-9_.~+%-]+$")
     ] = Field(description="The topic's name, or `projects/PROJECT/topics/NAME`.")
@@ -235,7 +238,7 @@ class BigqueryExport(Landing):
     """Daily tables that another product exports into BigQuery, and that stay there."""
 
     pattern: Literal["bigquery_export"]
-    schedule: str = "0 0 * * *"
+    schedule: str = Field("0 0 * * *", description=_SCHEDULE)
     source_table: Annotated[
         str, StringConstraints(pattern=r"^([a-z][a-z0-9-]{4,28}[a-z0-9]\.)?[A-Za-z0-9_]+\.[A-Za-z0-9_]+_$")
     ] = Field(
