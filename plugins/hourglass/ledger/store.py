@@ -82,3 +82,36 @@ def _parameter(name: str, value: Any) -> Any:
         return ScalarQueryParameter(name, "INT64" if name in _INTEGERS else "STRING", None)
     kind = next(kind for python, kind in _TYPES if isinstance(value, python))
     return ScalarQueryParameter(name, kind, value)
+
+
+def states(
+    client: Client, platform: Platform, source: str, start: datetime, end: datetime
+) -> list[dict[str, Any]]:
+    """The newest row of each partition of a source that starts in a range, in order of the partitions.
+
+    Args:
+        client: The BigQuery client.
+        platform: The deployment's names.
+        source: The source's id.
+        start: The first start.
+        end: The first start that is not wanted.
+
+    Returns:
+        One mapping of column to value for each partition; none where there is no ledger yet.
+    """
+    from google.api_core.exceptions import NotFound
+    from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
+
+    sql = (platform.include / "sql" / "ops" / "partition_state.sql").read_text("utf-8")
+    config = QueryJobConfig(
+        query_parameters=[
+            ScalarQueryParameter("source", "STRING", source),
+            ScalarQueryParameter("range_start", "TIMESTAMP", start),
+            ScalarQueryParameter("range_end", "TIMESTAMP", end),
+        ],
+        labels={**bq.LABELS, "source": source},
+    )
+    try:
+        return [dict(row.items()) for row in client.query(sql, job_config=config).result()]
+    except NotFound:
+        return []

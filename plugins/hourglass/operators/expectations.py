@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -11,11 +11,17 @@ from airflow.sdk.exceptions import AirflowFailException
 from hourglass.cloud import bigquery as bq
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
-from hourglass.operators.notify import notify
+from hourglass.operators.derived import derived_expectations
+from hourglass.operators.notify import notify, receivers_of
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
+
+REFINED = "refine.run"
+ROW_COUNT = "ExpectTableRowCountToBeBetween"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Finding:
 class ValidateCandidateOperator(SourceOperator):
     """Validates the candidate; a critical finding stops the partition, any other is recorded and notified.
 
+    The suite is include/expectations/SOURCE.yaml and what follows from the source's YAML (set-level rules, the
+    usual number of rows). Row-level rules of severity warning, which refine has counted, are findings as well.
     Takes what `SourceOperator` takes.
     """
 
@@ -49,52 +57,84 @@ class ValidateCandidateOperator(SourceOperator):
             How many expectations were evaluated, and the findings that did not stop the partition.
         """
         partition = partition_of(context, self.source.grain)
+        client = bq.client(self.platform, self.gcp_conn_id)
         candidate = bq.flows(self.source)["silver"].candidate(self.platform, self.source, partition)
-        suite = self.platform.include / "expectations" / f"{self.source.id}.yaml"
-        if not suite.is_file():
-            self.log.info("Source %s has no suite include/expectations/%s", self.source.id, suite.name)
-            return {"evaluated": 0, "findings": []}
-        if not bq.client(self.platform, self.gcp_conn_id).get_table(str(candidate)).num_rows:
-            self.log.info("%s has no rows: nothing to validate", candidate)
-            return {"evaluated": 0, "findings": []}
-        evaluated, findings = validate(suite, candidate)
+        entries = read_suite(self.platform, self.source)
+        entries += derived_expectations(client, self.platform, self.source, partition)
+        if not client.get_table(str(candidate)).num_rows:
+            entries = [e for e in entries if e["type"] == ROW_COUNT]
+        evaluated, findings = validate(self.source.id, entries, candidate) if entries else (0, [])
+        findings += warned_rows(context["ti"].xcom_pull(task_ids=REFINED) or {})
         for finding in findings:
             self.log.warning("%s", finding)
         critical = [f for f in findings if f.severity == "critical"]
         if critical:
-            raise AirflowFailException(self._message(critical, evaluated, candidate, suite))
+            raise AirflowFailException(self._message(critical, evaluated, candidate))
         if findings:
-            text = "\n".join(map(str, findings))
-            notify(f"{self.source.id} {partition.key}: {len(findings)} expectations not met", text, "warning")
-        self.log.info("%d expectations met, %d warnings", evaluated - len(findings), len(findings))
+            title = f"{self.source.id} {partition.key}: {len(findings)} warnings at the gate"
+            notify(title, "\n".join(map(str, findings)), "warning", receivers_of(self.source))
+        self.log.info("%d expectations evaluated, %d warnings", evaluated, len(findings))
         return {"evaluated": evaluated, "findings": [str(f) for f in findings]}
 
-    def _message(self, critical: list[Finding], evaluated: int, candidate: bq.TableName, suite: Path) -> str:
+    def _message(self, critical: list[Finding], evaluated: int, candidate: bq.TableName) -> str:
         listed = "\n".join(f"    {finding}" for finding in critical)
         return explain(
             f"{len(critical)} of {evaluated} expectations are critical and not met; nothing was published:\n"
             + listed,
-            where=f"candidate table {candidate}, suite include/expectations/{suite.name}",
+            where=f"candidate table {candidate}, suite include/expectations/{self.source.id}.yaml and the "
+            f"rules in include/sources/{self.source.id}.yaml",
             next_step="look at the candidate; fix the data or the suite, then clear `sense` and downstream",
             heading="expectations-not-met",
             runbook=self.source.file.runbook,
         )
 
 
-def validate(suite_file: Path, table: bq.TableName) -> tuple[int, list[Finding]]:
+def read_suite(platform: Platform, source: Source) -> list[dict[str, Any]]:
+    """The entries of a source's suite file; none where there is no file.
+
+    Args:
+        platform: The deployment's names.
+        source: The source.
+    """
+    import yaml
+
+    file = platform.include / "expectations" / f"{source.id}.yaml"
+    if not file.is_file():
+        return []
+    entries: list[dict[str, Any]] = yaml.safe_load(file.read_text("utf-8"))["expectations"]
+    return entries
+
+
+def warned_rows(refined: dict[str, Any]) -> list[Finding]:
+    """What refine let through and counted: rules of severity warning, and values that did not fit.
+
+    Args:
+        refined: What the refine task returned.
+    """
+    broken = [
+        Finding(f"rule {rule}", "warning", f"{rows} rows break it and were kept")
+        for rule, rows in sorted((refined.get("warnings") or {}).items())
+    ]
+    nulled = [
+        Finding(f"field {field}", "warning", f"{rows} values do not fit the schema and became NULL")
+        for field, rows in sorted((refined.get("nulled") or {}).items())
+    ]
+    return broken + nulled
+
+
+def validate(name: str, entries: Sequence[dict[str, Any]], table: bq.TableName) -> tuple[int, list[Finding]]:
     """Run one suite on one table.
 
     Args:
-        suite_file: A YAML file with a list `expectations` of types, arguments and severities.
+        name: The suite's name.
+        entries: Great Expectations' classes (`type`), each with its arguments and severity.
         table: The BigQuery table.
 
     Returns:
         The number of expectations evaluated, and those not met.
     """
     import great_expectations as gx
-    import yaml
 
-    entries = yaml.safe_load(suite_file.read_text("utf-8"))["expectations"]
     context = gx.get_context(mode="ephemeral")
     source = context.data_sources.add_sql(
         name="bigquery",
@@ -103,7 +143,7 @@ def validate(suite_file: Path, table: bq.TableName) -> tuple[int, list[Finding]]
     )
     asset = source.add_table_asset(name=table.table, table_name=table.table, schema_name=table.dataset)
     batch = asset.add_batch_definition_whole_table("whole")
-    suite = gx.ExpectationSuite(name=suite_file.stem)
+    suite = gx.ExpectationSuite(name=name)
     for entry in entries:
         arguments = {k: v for k, v in entry.items() if k != "type"}
         suite.add_expectation(getattr(gx.expectations, entry["type"])(**arguments))
@@ -117,11 +157,13 @@ def _finding(result: Any) -> Finding:
     arguments = config.kwargs
     column = arguments.get("column") or ", ".join(arguments.get("column_list", []))
     severity = getattr(config.severity, "value", config.severity) or "critical"
+    # Without a column the type alone says nothing: which rows are unexpected stands in the description.
+    name = f"{config.type}({column})" if column else config.description or config.type
     if result.exception_info and result.exception_info.get("raised_exception"):
-        return Finding(f"{config.type}({column})", str(severity), result.exception_info["exception_message"])
+        return Finding(name, str(severity), result.exception_info["exception_message"])
     shown = {
         k: v
         for k, v in (result.result or {}).items()
         if k in ("observed_value", "unexpected_count", "unexpected_percent", "partial_unexpected_list") and v
     }
-    return Finding(f"{config.type}({column})", str(severity), ", ".join(f"{k}={v}" for k, v in shown.items()))
+    return Finding(name, str(severity), ", ".join(f"{k}={v}" for k, v in shown.items()))
