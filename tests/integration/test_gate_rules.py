@@ -18,7 +18,7 @@ from hourglass.config.source import Source
 from hourglass.ledger import LedgerRow
 from hourglass.ledger.store import append
 from hourglass.operators.derived import derived_expectations
-from hourglass.operators.expectations import Finding, validate, warned_rows
+from hourglass.operators.expectations import validate, warned_rows
 from hourglass.partition import Grain, Partition
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
