@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down status land dag validate show new compile generate bench clean lock
+.PHONY: help setup demo test lint up down status land dag validate show new try compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -65,8 +65,13 @@ validate: setup ## [FILES="a.yaml b.yaml"]: check source files, all of them by d
 show: setup ## SOURCE= [TASKS=1]: a source's resolved configuration, and its DAG's tasks
 	@$(HOURGLASS) show $(SOURCE) $(if $(TASKS),--tasks)
 
-new: setup ## SOURCE= [FROM=sample.json.gz]: write a new source's files
-	@$(HOURGLASS) new $(SOURCE) $(if $(FROM),--from $(FROM))
+new: setup ## SOURCE= [FROM=sample.json.gz] [DAILY=1]: write a new source's files
+	@$(HOURGLASS) new $(SOURCE) $(if $(FROM),--from $(FROM)) $(if $(DAILY),--daily)
+
+try: setup ## SOURCE= SAMPLE="a b" [PARTITION=]: refine and gate local files; nothing is published
+	@if [ -z "$(SAMPLE)" ]; then echo 'which file? make try SOURCE=github SAMPLE=a.json.gz' >&2; exit 2; fi
+	@$(LOCAL) up && PYTHONPATH=plugins $(IN_CLOUD) $(PY) -m hourglass try $(SOURCE) --sample $(SAMPLE) \
+		$(if $(filter-out file,$(origin PARTITION)),--partition $(PARTITION))
 
 compile: setup ## [SOURCES="a b"]: write the dbt models of sources, all of them by default
 	@$(HOURGLASS) compile $(SOURCES)

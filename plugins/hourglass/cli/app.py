@@ -68,7 +68,7 @@ def new(
     source: Annotated[str, typer.Argument(help="The new source's id, such as mobile_sdk.")],
     sample: Annotated[
         Path | None,
-        typer.Option("--from", help="A file of JSON lines, plain or gzip, to infer the schema from."),
+        typer.Option("--from", help="JSON lines, a JSON array, CSV or Parquet, to infer the schema from."),
     ] = None,
     location: Annotated[
         str | None, typer.Option(help="Where the source lands; gs://hourglass-raw/SOURCE/ by default.")
@@ -81,6 +81,21 @@ def new(
     from hourglass.cli.new import run
 
     raise typer.Exit(run(source, sample, location, daily=daily))
+
+
+@app.command("try")
+def try_source(
+    source: Annotated[str, typer.Argument(help="The source's id.")],
+    sample: Annotated[Path, typer.Option("--sample", help="A file as it would land.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="More files.")] = None,
+    partition: Annotated[
+        str | None, typer.Option(help="The partition they are taken for; told from the sample by default.")
+    ] = None,
+) -> None:
+    """Run refine and gate on local files and print what comes of them; nothing is published."""
+    from hourglass.cli.try_source import run
+
+    raise typer.Exit(run(source, [sample, *(more or [])], partition))
 
 
 @app.command("compile")
@@ -112,6 +127,36 @@ def generate(
     raise typer.Exit(
         run(source, partition, to, rows=rows, seed=seed, rates=(late, duplicates, bad), objects=objects)
     )
+
+
+@app.command()
+def lifecycle(
+    bucket: Annotated[str | None, typer.Argument(help="The bucket; every one by default.")] = None,
+) -> None:
+    """Print the buckets' lifecycle rules that follow from the sources' storage classes, as JSON."""
+    from hourglass.cli.lifecycle import run
+
+    raise typer.Exit(run(bucket))
+
+
+class Report(StrEnum):
+    """How a report is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command()
+def ledger(
+    source: Annotated[str, typer.Argument(help="The source's id.")],
+    first: Annotated[str | None, typer.Option("--from", help="First partition, such as 2021-07-21T06.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last partition; by default the current one.")] = None,
+    form: Annotated[Report, typer.Option("--format", help="For people or programs.")] = Report.TABLE,
+) -> None:
+    """Print a source's partitions: state, counts, age and what to do next; gaps too."""
+    from hourglass.cli.ledger import run
+
+    raise typer.Exit(run(source, first, last, form.value))
 
 
 def main() -> None:
