@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hourglass.config.dbt_checks import tag_problem
 from hourglass.config.document import Document, Location
 from hourglass.config.errors import Problem, did_you_mean
 from hourglass.config.expressions import imbalance, unknown_names
+from hourglass.config.gold_checks import GoldChecks
+from hourglass.config.known_tables import KnownTables
+from hourglass.config.plain import STEPS, dig, enrichments, items
 from hourglass.config.rule_checks import repeated_above, rule_problems
 from hourglass.config.schema import SYSTEM_COLUMNS, SchemaField, SourceSchema
 
-_STEPS: Location = ("processing", "bronze_to_silver")
 _CLUSTERED = ("STRING", "INT64", "NUMERIC", "BOOL", "TIMESTAMP", "DATE", "JSON")
 _SQL = {
     "materialized_views": ("materialized_views", r"\bcreate\b.*\bmaterialized\s+view\b"),
@@ -43,6 +47,10 @@ class CrossChecks:
     schema: SourceSchema | None
     include: Path
 
+    @cached_property
+    def _tables(self) -> KnownTables:
+        return KnownTables(self.include)
+
     @property
     def paths(self) -> dict[str, SchemaField]:
         """The schema's fields by their dotted path."""
@@ -53,13 +61,29 @@ class CrossChecks:
         paths = self.paths
         for location, message in self._steps(paths):
             yield self.document.problem(location, message, reference=reference_of(location))
-        for location, message in [*self._event_time(paths), *self._cluster_by(paths), *self._sql_files()]:
+        others = (self._event_time(paths), self._cluster_by(paths), self._sql_files(), self._gold(paths))
+        for location, message in [pair for found in others for pair in found]:
             yield self.document.problem(location, message, reference=reference_of(location))
+        source_id = dig(self.document.data, ("source_id",))
+        if isinstance(source_id, str) and (said := tag_problem(self.include, source_id)):
+            yield self.document.problem(("source_id",), said, reference="source-file.md#top-level")
+
+    def _gold(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
+        if self.schema is None:
+            return
+        columns: dict[str, str | None] = {
+            path: "REPEATED" if repeated_above(path, paths) else f.type for path, f in paths.items()
+        }
+        columns |= {name: kind for name, kind, _ in SYSTEM_COLUMNS}
+        columns |= {str(e.get("name")): str(e.get("type")) for _, e in enrichments(self.document.data)}
+        named = dig(self.document.data, ("schema", "event_time")) or self.schema.event_time_field()
+        stamp = columns.get(named) if isinstance(named, str) else None
+        yield from GoldChecks(self.document.data, columns, stamp, self._tables).problems()
 
     def _steps(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
         seen: dict[str, Location] = {}
-        for number, step in _items(dig(self.document.data, _STEPS)):
-            here = (*_STEPS, number)
+        for number, step in items(dig(self.document.data, STEPS)):
+            here = (*STEPS, number)
             if dig(step, ("deduplication",)) is not None:
                 if "deduplication" in seen:
                     yield (*here, "deduplication"), "there is a deduplication step already; write one key"
@@ -67,6 +91,7 @@ class CrossChecks:
                 yield from self._key(
                     (*here, "deduplication", "key"), dig(step, ("deduplication", "key")), paths
                 )
+            yield from self._pii((*here, "pii"), dig(step, ("pii",)), paths)
             rules = dig(step, ("data_quality", "rules"))
             yield from self._rules((*here, "data_quality", "rules"), rules, paths, seen)
         yield from self._enrichments(paths)
@@ -75,7 +100,7 @@ class CrossChecks:
         self, location: Location, key: Any, paths: Mapping[str, SchemaField]
     ) -> Iterator[tuple[Location, str]]:
         seen: set[str] = set()
-        for index, name in _items(key):
+        for index, name in items(key):
             if not isinstance(name, str):
                 continue
             if name in seen:
@@ -90,24 +115,58 @@ class CrossChecks:
                     "name fields that a row has once",
                 )
 
+    def _pii(
+        self, location: Location, step: Any, paths: Mapping[str, SchemaField]
+    ) -> Iterator[tuple[Location, str]]:
+        added = {str(e.get("name")): str(e.get("type")) for _, e in enrichments(self.document.data)}
+        types = {path: f.type for path, f in paths.items()} | added
+        seen: dict[str, str] = {}
+        for method in ("hash", "mask", "drop"):
+            for index, name in items(dig(step, (method,))):
+                if not isinstance(name, str):
+                    continue
+                here = (*location, method, index)
+                if name in seen:
+                    yield here, f"{name!r} stands below {seen[name]} already; keep one"
+                seen[name] = method
+                if name not in types and (unknown := self._unknown(name, paths)):
+                    yield here, unknown
+                elif method != "drop" and types.get(name, "STRING") != "STRING":
+                    yield here, f"{method} is for STRING fields, but {name!r} is {types[name]}; use drop"
+
     def _rules(
         self, location: Location, rules: Any, paths: Mapping[str, SchemaField], seen: dict[str, Location]
     ) -> Iterator[tuple[Location, str]]:
-        for index, rule in _items(rules):
+        for index, rule in items(rules):
             if not isinstance(rule, dict):
                 continue
             here = (*location, index)
             name, check = rule.get("field"), rule.get("check")
             if isinstance(name, str) and (unknown := self._unknown(name, paths)):
                 yield (*here, "field"), unknown
+            yield from self._set_level(here, rule, paths)
             for inner, message in rule_problems(rule, paths):
                 yield (*here, *inner), message
             if check == "expression":
                 yield from self._expression((*here, "expression"), rule.get("expression"), paths)
-            reason = f"rule {rule.get('name') or f'{check} on {name}'}"
+            on = name or ", ".join(str(f) for _, f in items(rule.get("fields")))
+            reason = f"rule {rule.get('name') or f'{check} on {on}'}"
             if reason in seen and isinstance(check, str):
                 yield here, f"{reason} stands here a second time; give it a name of its own"
             seen[reason] = here
+
+    def _set_level(
+        self, here: Location, rule: Mapping[str, Any], paths: Mapping[str, SchemaField]
+    ) -> Iterator[tuple[Location, str]]:
+        yield from self._key((*here, "fields"), rule.get("fields"), paths)
+        table, column = rule.get("table"), rule.get("column") or rule.get("field")
+        if rule.get("check") != "referential" or not isinstance(table, str) or "." not in table:
+            return
+        if said := self._tables.problem(table, str(dig(self.document.data, ("source_id",)))):
+            yield (*here, "table"), said
+        elif (theirs := self._tables.columns(table)) is not None and column not in theirs:
+            place = "column" if "column" in rule else "field"
+            yield (*here, place), f"{table} has no column {column!r}{did_you_mean(str(column), theirs)}"
 
     def _enrichments(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
         added: dict[str, SchemaField] = {}
@@ -162,7 +221,7 @@ class CrossChecks:
         columns |= {name: kind for name, kind, _ in SYSTEM_COLUMNS}
         columns |= {str(e.get("name")): str(e.get("type")) for _, e in enrichments(self.document.data)}
         seen: set[str] = set()
-        for index, name in _items(dig(self.document.data, ("serving", "cluster_by"))):
+        for index, name in items(dig(self.document.data, ("serving", "cluster_by"))):
             location = ("serving", "cluster_by", index)
             if not isinstance(name, str) or self.schema is None:
                 continue
@@ -181,7 +240,7 @@ class CrossChecks:
 
     def _sql_files(self) -> Iterator[tuple[Location, str]]:
         for kind, (folder, needed) in _SQL.items():
-            for index, name in _items(dig(self.document.data, ("serving", kind))):
+            for index, name in items(dig(self.document.data, ("serving", kind))):
                 if isinstance(name, str) and (message := self._sql_file(folder, name, needed)):
                     yield ("serving", kind, index), message
 
@@ -212,23 +271,6 @@ class CrossChecks:
         return str(dig(self.document.data, ("schema", "file")))
 
 
-def dig(data: Any, location: Location) -> Any:
-    """The value at a path, or None where the file has another shape."""
-    for step in location:
-        if not isinstance(data, dict) or not isinstance(step, str):
-            return None
-        data = data.get(step)
-    return data
-
-
-def enrichments(data: Any) -> Iterator[tuple[Location, dict[str, Any]]]:
-    """Every enrichment as written, with its place."""
-    for number, step in _items(dig(data, _STEPS)):
-        for index, item in _items(dig(step, ("enrichment",))):
-            if isinstance(item, dict):
-                yield (*_STEPS, number, "enrichment", index), item
-
-
 def reference_of(location: Location) -> str:
     """The part of the reference that describes the keys at a place of a source file."""
     if "rules" in location:
@@ -238,7 +280,3 @@ def reference_of(location: Location) -> str:
     first = location[0] if len(location) > 1 else ""
     headings = ("ingestion", "schema", "processing", "serving", "monitoring", "retention")
     return f"source-file.md#{first if first in headings else 'top-level'}"
-
-
-def _items(value: Any) -> Iterator[tuple[int, Any]]:
-    return iter(enumerate(value)) if isinstance(value, list) else iter(())

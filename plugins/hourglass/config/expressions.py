@@ -24,6 +24,7 @@ _WORDS = frozenset(
     year years quarter quarters month months week weeks day days hour hours minute minutes second seconds
     millisecond milliseconds microsecond microseconds nanosecond nanoseconds yearofweek dayofweek
     dayofweek_iso dow doy epoch time zone local utc nan infinity inf
+    int64 float64 bool bytes json datetime ordinal offset safe safe_offset ignore respect if
     current_date current_timestamp current_user user localtimestamp pi
     """.split()  # noqa: SIM905 (a hundred quoted words would say less)
 )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hourglass.config.checks import CrossChecks, dig, reference_of
+from hourglass.config.checks import CrossChecks, reference_of
 from hourglass.config.document import Document, Location, read_document
 from hourglass.config.errors import ConfigError, Problem, did_you_mean, shown
 from hourglass.config.evolution import evolution_problems, version_problems
 from hourglass.config.explain import kind_of, problems_of
 from hourglass.config.models import SourceFile
+from hourglass.config.plain import dig
 from hourglass.config.plain_secrets import looks_secret, plain_secrets
 from hourglass.config.platform import include_folder
 from hourglass.config.schema import SourceSchema
@@ -97,20 +98,25 @@ def load_source_file(path: Path, include: Path) -> Source:
 
 def _load_unique(path: Path, include: Path, landings: dict[str, Path]) -> Source:
     source = load_source_file(path, include)
-    landing = source.landing
-    for other, owner in landings.items():
-        if landing.startswith(other) or other.startswith(landing):
-            where = landing if landing == other else f"{landing} overlaps {other}, which"
-            message = (
-                f"{where} is already the location of {shown(owner)}; one object can belong to one source "
-                "only, so give each a prefix of its own"
-            )
-            document = read_document(path)
-            raise ConfigError(
-                [document.problem(("ingestion", "location"), message, reference="source-file.md#ingestion")]
-            )
-    landings[landing] = path
+    mine: dict[str, Path] = {}
+    for key, landing in source.landings():
+        for other, owner in [*landings.items(), *mine.items()]:
+            if landing.startswith(other) or other.startswith(landing):
+                _raise_overlap(path, key, landing, other, owner)
+        mine[landing] = path
+    landings |= mine
     return source
+
+
+def _raise_overlap(path: Path, key: str, landing: str, other: str, owner: Path) -> NoReturn:
+    where = landing if landing == other else f"{landing} overlaps {other}, which"
+    whose = "another part of this source" if owner == path else shown(owner)
+    message = (
+        f"{where} is already the location of {whose}; one object can belong to one source only, so give each "
+        "a prefix of its own"
+    )
+    problem = read_document(path).problem(("ingestion", key), message, reference="source-file.md#ingestion")
+    raise ConfigError([problem])
 
 
 def _identity(document: Document, path: Path) -> Iterator[Problem]:

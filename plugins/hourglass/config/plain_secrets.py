@@ -22,6 +22,7 @@ _LOOKS = re.compile(
     r"|\bya29\.[0-9A-Za-z_-]{20,}"
     r"|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\."
     r"|://[^/\s:@]+:[^/\s:@]+@"
+    r"|://\S*[?&](?:api_?key|(?:access_)?token|secret|password)=[^&\s]{6,}"
 )
 # One of them is in whatever looks like a key; searching for them is twenty times faster.
 _MARKS = (

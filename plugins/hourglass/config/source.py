@@ -11,7 +11,7 @@ from typing import Any
 from hourglass.config import path_template
 from hourglass.config.ingestion import CsvFormat
 from hourglass.config.models import SourceFile
-from hourglass.config.patterns import EventStreaming
+from hourglass.config.patterns import CloudTransfer, EventStreaming
 from hourglass.config.platform import raw_bucket
 from hourglass.config.schema import SYSTEM_COLUMNS, SourceSchema, column, table_columns
 from hourglass.partition import Completeness, Grain, Manifest, Partition
@@ -62,6 +62,16 @@ class Source:
     def landing(self) -> str:
         """The part of the bucket that belongs to the source, tokens of the path template not filled in."""
         return self.location + (self.file.ingestion.template or "")
+
+    def landings(self) -> list[tuple[str, str]]:
+        """What belongs to the source in the bucket, tokens of the clock not filled in, each with its YAML key."""
+        ingestion, template = self.file.ingestion, self.file.ingestion.template or ""
+        key = "destination" if isinstance(ingestion, CloudTransfer) and ingestion.destination else "location"
+        tables: list[str] = ingestion.table_names if path_template.TABLE in template else [""]
+        mine = [(key, self.location + template.replace(path_template.TABLE, table)) for table in tables]
+        if self.dead_letter_prefix is not None:
+            mine.append(("dead_letter", f"gs://{self.bucket}/{self.dead_letter_prefix}{template}"))
+        return mine
 
     @property
     def bucket(self) -> str:

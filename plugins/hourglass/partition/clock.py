@@ -24,7 +24,12 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 @lru_cache(maxsize=1024)
 def _fields(cron: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The minutes and the hours at which a cron expression fires."""
+    """The minutes and the hours at which a cron expression fires.
+
+    Raises:
+        ValueError: It is none, or never fires.
+    """
+    croniter(cron, _EPOCH).get_next()
     minutes, hours = croniter.expand(cron)[0][:2]
     return _numbers(minutes, 60), _numbers(hours, 24)
 
@@ -56,7 +61,7 @@ class Grain:
             ValueError: It is no cron expression, or one that never fires.
         """
         grain = cls(_SAME.get(schedule, schedule))
-        grain.next(_EPOCH)
+        _fields(grain.cron)
         return grain
 
     @property
