@@ -1,0 +1,22 @@
+{{
+    config(
+        tags=["postgres_orders"],
+        materialized="incremental",
+        incremental_strategy="insert_overwrite",
+        on_schema_change="fail",
+        cluster_by=["customer_id", "order_id"],
+        labels={"managed_by": "hourglass", "table_type": "current_state", "source": "postgres_orders"},
+    )
+}}
+
+{%- set columns = {
+    "order_id": "string",
+    "customer_id": "string",
+    "status": "string",
+    "total_amount": "numeric",
+    "currency": "string",
+    "ordered_at": "timestamp",
+    "updated_at": "timestamp",
+} %}
+
+{{ cdc_current(ref("postgres_orders_orders_history"), columns) }}

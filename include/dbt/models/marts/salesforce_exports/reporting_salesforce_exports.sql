@@ -1,0 +1,27 @@
+-- Generated from sources/salesforce_exports.yaml by hourglass compile; delete this line to own the file (138b74998d9b)
+select
+    id,
+    name,
+    type,
+    industry,
+    annual_revenue,
+    currency_iso_code,
+    number_of_employees,
+    website,
+    billing_city,
+    billing_postal_code,
+    billing_country,
+    account_source,
+    rating,
+    description,
+    owner_id,
+    parent_id,
+    last_activity_date,
+    is_deleted,
+    created_date,
+    last_modified_date,
+    system_modstamp,
+    website_domain,
+    landing_hour,
+    event_date
+from {{ ref("stg_salesforce_exports__salesforce_exports") }}

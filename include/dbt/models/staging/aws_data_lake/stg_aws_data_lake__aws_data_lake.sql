@@ -1,0 +1,31 @@
+-- Generated from sources/aws_data_lake.yaml by hourglass compile; delete this line to own the file (c9ac5e2b0272)
+-- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
+select
+    shipment_id,
+    order_id,
+    customer_id,
+    carrier,
+    service_level,
+    status,
+    weight_kg,
+    cost,
+    currency,
+    warehouse_id,
+    destination.country as destination_country,
+    destination.region as destination_region,
+    destination.city as destination_city,
+    destination.postal_code as destination_postal_code,
+    items,
+    tags,
+    promised_date,
+    delivered_at,
+    is_return,
+    updated_at,
+    item_count,
+    is_late,
+    landing_hour,
+    event_date,
+    source_object,
+    source_line,
+    unknown_fields
+from {{ source("aws_data_lake", "aws_data_lake") }}

@@ -1,0 +1,33 @@
+-- Generated from sources/salesforce_exports.yaml by hourglass compile; delete this line to own the file (c9fb312f44cc)
+-- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
+select
+    id,
+    name,
+    type,
+    industry,
+    annual_revenue,
+    currency_iso_code,
+    number_of_employees,
+    phone,
+    website,
+    billing_street,
+    billing_city,
+    billing_postal_code,
+    billing_country,
+    account_source,
+    rating,
+    description,
+    owner_id,
+    parent_id,
+    last_activity_date,
+    is_deleted,
+    created_date,
+    last_modified_date,
+    system_modstamp,
+    website_domain,
+    landing_hour,
+    event_date,
+    source_object,
+    source_line,
+    unknown_fields
+from {{ source("salesforce_exports", "salesforce_exports") }}

@@ -1,0 +1,147 @@
+"""Current state and history of a database's tables on the local BigQuery, against a database played in Python."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cdc_changes as cdc
+import pytest
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from google.cloud import bigquery
+
+pytestmark = pytest.mark.cloud
+
+PROJECT = Path(__file__).resolve().parents[2] / "include/dbt"
+MODELS = [f"postgres_orders_{name}{kind}" for name in cdc.TABLES for kind in ("", "_history")]
+HOURS = 4
+Dbt = Callable[..., dbtRunnerResult]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project_name(cloud: object) -> Iterator[str]:
+    """A BigQuery project of its own, so that no other test sees these tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOURGLASS_PROJECT", "hourglass-cdc")
+        patch.setenv("HOURGLASS_LOCATION", "US")
+        yield "hourglass-cdc"
+
+
+@pytest.fixture(scope="module")
+def client(project_name: str) -> bigquery.Client:
+    return bigquery.Client(project=project_name)
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    """Runs one dbt command on the source's models for the given rows' event dates."""
+    target = str(tmp_path_factory.mktemp("dbt"))
+    places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
+    places += ["--target-path", target, "--log-path", target, "--select", "tag:postgres_orders"]
+
+    def run(rows: list[cdc.Row], *command: str) -> dbtRunnerResult:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOURGLASS_EVENT_DATES", ",".join(sorted({row["event_date"] for row in rows})))
+            return dbtRunner().invoke([*(command or ("run",)), *places])
+
+    return run
+
+
+@pytest.fixture
+def fresh(client: bigquery.Client) -> None:
+    cdc.create_table(client)
+    for table in (*MODELS, "postgres_orders_changes"):
+        client.delete_table(f"gold.{table}", not_found_ok=True)
+
+
+def rows(client: bigquery.Client, table: str) -> list[dict[str, Any]]:
+    return ordered(dict(row) for row in client.query_and_wait(f"SELECT * FROM gold.{table}"))
+
+
+def ordered(found: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows in a fixed order, without the columns that are null."""
+    kept = [{name: value for name, value in row.items() if value is not None} for row in found]
+    return sorted(kept, key=lambda row: sorted((name, str(value)) for name, value in row.items()))
+
+
+def messages(result: dbtRunnerResult) -> str:
+    return "\n".join(str(node.message) for node in result.result)
+
+
+def played(seed: int, transactions: int = 70) -> tuple[cdc.Database, dict[datetime, list[cdc.Row]]]:
+    """A database's states, and the hours in which its changes land."""
+    draw = random.Random(seed)
+    database = cdc.Database(draw)
+    database.backfill(3)
+    database.play(transactions)
+    return database, cdc.delivered(draw, database.log, HOURS)
+
+
+def expected(database: cdc.Database) -> dict[str, list[dict[str, Any]]]:
+    found = {f"postgres_orders_{name}": ordered(cdc.current(database, name)) for name in cdc.TABLES}
+    return found | {f"postgres_orders_{n}_history": ordered(cdc.history(database, n)) for n in cdc.TABLES}
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_order_of_hours_re_runs_and_late_files_gives_the_database_and_its_past(
+    client: bigquery.Client, dbt: Dbt, seed: int
+) -> None:
+    database, landed = played(seed)
+    draw = random.Random(seed)
+    order = draw.sample(list(landed), HOURS)
+    late = order[0]
+    for hour in order:
+        present = landed[hour][: len(landed[hour]) // 2] if hour == late else landed[hour]
+        cdc.publish(client, hour, present)
+        assert dbt(present).success
+    cdc.publish(client, late, landed[late])  # the rest of its files has come
+    built = dbt(landed[late], "build")
+    assert built.success, messages(built)
+
+    wanted = expected(database)
+    assert {model: rows(client, model) for model in MODELS} == wanted
+    versions = [row for model in MODELS if model.endswith("_history") for row in wanted[model]]
+    assert any(row.get("closed_by") == "DELETE" for row in versions)
+    assert any(row["opened_by"] == "INSERT" and row["version"] > 1 for row in versions)
+
+    assert dbt([], "run", "--full-refresh").success
+    assert {model: rows(client, model) for model in MODELS} == wanted
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_change_that_left_silver_leaves_the_tables(client: bigquery.Client, dbt: Dbt) -> None:
+    """A corrected file replaces the hour: what it no longer has never happened."""
+    database, landed = played(7, transactions=20)
+    everything = cdc.in_one_hour(landed)
+    cdc.publish(client, cdc.START, everything)
+    assert dbt(everything).success
+    assert {model: rows(client, model) for model in MODELS} == expected(database)
+
+    cdc.publish(client, cdc.START, [])
+    assert dbt(everything).success
+    assert {model: rows(client, model) for model in MODELS} == {model: [] for model in MODELS}
+
+
+@pytest.mark.usefixtures("fresh")
+def test_broken_histories_are_caught(client: bigquery.Client, dbt: Dbt) -> None:
+    _, landed = played(1)
+    everything = cdc.in_one_hour(landed)
+    cdc.publish(client, cdc.START, everything)
+    assert dbt(everything, "build").success
+    history = "gold.postgres_orders_orders_history"
+    for change, caught in (
+        ("valid_to = NULL, is_current = TRUE WHERE version = 1", "one_current_version"),
+        (
+            "valid_to = TIMESTAMP_ADD(valid_to, INTERVAL 1 SECOND) WHERE valid_to IS NOT NULL",
+            "no_gaps_or_overlaps",
+        ),
+    ):
+        client.query_and_wait(f"UPDATE {history} SET {change}")
+        tested = dbt(everything, "test")
+        failed = {node.node.name for node in tested.result if node.status == "fail"}
+        assert f"postgres_orders_orders_history__{caught}" in failed
+        assert dbt(everything).success
