@@ -94,6 +94,7 @@ class Cloud:
         """Every part with its process and whether it answers."""
         if not (self.layout.run / "ports.json").exists():
             return []
+        self._require_ports()
         states = self._supervisor.states()
         parts = base_parts(self.layout, self._ports)
         if self._runs_airflow():
@@ -114,7 +115,14 @@ class Cloud:
         """
         if not (self.layout.run / "ports.json").exists():
             raise LocalCloudError(f"the local cloud in {self.layout.cloud} was never started; run `make up`")
+        self._require_ports()
         return exports(self.layout, self._ports)
+
+    def _require_ports(self) -> None:
+        if missing := self._ports.missing(PORTS):
+            raise LocalCloudError(
+                f"the local cloud in {self.layout.cloud} is older than its part {missing[0]}; run `make up`"
+            )
 
     def environment(self) -> dict[str, str]:
         """The whole environment of a command that runs within the cloud."""

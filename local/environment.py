@@ -56,6 +56,7 @@ def _endpoints(layout: Layout, ports: Ports) -> dict[str, str]:
         "BIGQUERY_EMULATOR_HOST": f"http://{HOST}:{ports['bigquery']}",
         "BIGTABLE_EMULATOR_HOST": f"{HOST}:{ports['bigtable']}",
         "DATAPROC_EMULATOR_HOST": f"{HOST}:{ports['dataproc']}",
+        "STORAGETRANSFER_EMULATOR_HOST": f"http://{HOST}:{ports['transfer']}",
         "HOURGLASS_ICEBERG_URI": f"http://{HOST}:{ports['iceberg']}",
         "GOOGLE_APPLICATION_CREDENTIALS": str(layout.credentials),
         "GOOGLE_CLOUD_PROJECT": PROJECT,
@@ -65,6 +66,8 @@ def _endpoints(layout: Layout, ports: Ports) -> dict[str, str]:
 def _airflow(layout: Layout, ports: Ports) -> dict[str, str]:
     url = f"http://{HOST}:{ports['airflow']}"
     google = {"conn_type": "google_cloud_platform", "extra": {"project": PROJECT}}
+    # The local stand-in copies between local buckets and signs nothing.
+    aws = {"conn_type": "aws", "login": "local", "password": "local"}
     alerts = {"conn_type": "http", "host": f"http://{HOST}:{ports['credentials']}/alerts"}
     return {
         "AIRFLOW_HOME": str(layout.airflow),
@@ -83,6 +86,7 @@ def _airflow(layout: Layout, ports: Ports) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
         "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(google),
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
         "AIRFLOW_CONN_HOURGLASS_ALERTS": json.dumps(alerts),
     }
 

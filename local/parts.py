@@ -14,7 +14,7 @@ from local.layout import Layout
 from local.ports import HOST, Ports
 
 # Every part has a port, the Airflow interface too: it must not change when Airflow is started later.
-PORTS = ("credentials", "gcs", "bigtable", "bigquery", "iceberg", "dataproc", "airflow")
+PORTS = ("credentials", "gcs", "bigtable", "bigquery", "iceberg", "dataproc", "transfer", "airflow")
 
 # Asking 127.0.0.1 through a proxy would fail or, worse, succeed.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -63,6 +63,7 @@ def base_parts(layout: Layout, ports: Ports) -> list[Part]:
     bigtable = ["-address", f"{HOST}:{ports['bigtable']}", "-journal", str(data / "bigtable" / "journal")]
     bigquery = ["local/bigquery/launcher.py", "--host", HOST, "--port", str(ports["bigquery"])]
     dataproc = ["-m", "local.dataproc", "--port", str(ports["dataproc"])]
+    transfer = ["-m", "local.transfer", "--port", str(ports["transfer"])]
     return [
         http("credentials", [*credentials, "--alerts", str(layout.alerts)], "/healthz"),
         http(
@@ -80,6 +81,7 @@ def base_parts(layout: Layout, ports: Ports) -> list[Part]:
             "/v1/config",
         ),
         tcp("dataproc", [python, *dataproc, "--data-dir", str(data / "dataproc")]),
+        http("transfer", [python, *transfer, "--data-dir", str(data / "transfer")], "/healthz"),
     ]
 
 

@@ -73,6 +73,14 @@ class Ports:
             self._file.write_text(json.dumps(self._ports, indent=1))
         return moved
 
+    def missing(self, parts: Iterable[str]) -> list[str]:
+        """The parts that have no port yet.
+
+        Args:
+            parts: their names.
+        """
+        return [part for part in parts if part not in self._ports]
+
     def __getitem__(self, part: str) -> int:
         return self._ports[part]
 

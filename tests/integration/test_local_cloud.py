@@ -23,7 +23,7 @@ from local.cloud import Cloud
 from local.errors import LocalCloudError
 from tests.conftest import running_cloud
 
-PARTS = ["credentials", "gcs", "bigtable", "bigquery", "iceberg", "dataproc"]
+PARTS = ["credentials", "gcs", "bigtable", "bigquery", "iceberg", "dataproc", "transfer"]
 
 
 @pytest.fixture(scope="module")

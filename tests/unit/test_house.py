@@ -110,7 +110,7 @@ def test_airflow_services_have_the_environment_of_the_laptop(
 
 def test_endpoints_name_services_and_their_ports(services: dict[str, Any]) -> None:
     environment = services["scheduler"]["environment"]
-    for variable in ("STORAGE", "BIGQUERY", "BIGTABLE", "DATAPROC"):
+    for variable in ("STORAGE", "BIGQUERY", "BIGTABLE", "DATAPROC", "STORAGETRANSFER"):
         host, _, port = environment[f"{variable}_EMULATOR_HOST"].removeprefix("http://").partition(":")
         assert host in services
         assert any(str(p).endswith(f":{port}") for p in services[host]["ports"])

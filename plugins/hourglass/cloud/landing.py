@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hourglass.cloud import gcs
 from hourglass.ingest.paging import Progress
@@ -13,7 +13,9 @@ from hourglass.ingest.paging import Progress
 if TYPE_CHECKING:
     from google.cloud.storage import Client
 
+    from hourglass.config import Platform, Source
     from hourglass.ingest.paging import Page
+    from hourglass.partition import Partition
 
 _PAGE = "page-"
 
@@ -39,6 +41,27 @@ class LandingSet:
     ops_bucket: str
     progress_name: str
     compressed: bool = True
+
+    @classmethod
+    def of(cls, source: Source, platform: Platform, partition: Partition, gcp_conn_id: str) -> Self:
+        """The set of a source's partition.
+
+        Args:
+            source: The source, whose marker our own landing writes.
+            platform: The deployment's names.
+            partition: The partition.
+            gcp_conn_id: The Airflow connection.
+        """
+        bucket, (prefix,) = source.prefixes(partition)
+        return cls(
+            storage=gcs.client(gcp_conn_id),
+            bucket=bucket,
+            prefix=prefix,
+            marker=str(source.completeness.marker),
+            ops_bucket=platform.ops_bucket,
+            progress_name=f"landings/{source.id}/{partition.key}.json",
+            compressed=source.file.ingestion.compression == "gzip",
+        )
 
     @property
     def uri(self) -> str:
@@ -102,6 +125,10 @@ class LandingSet:
         """Write the marker."""
         blob = self.storage.bucket(self.bucket).blob(self.prefix + self.marker)
         blob.upload_from_string(json.dumps(content), content_type="application/json")
+
+    def reopen(self) -> None:
+        """Remove the marker, so that nobody takes a set that is being changed for complete."""
+        self._delete(self.bucket, self.prefix + self.marker)
 
     def _page_name(self, number: int) -> str:
         return f"{self.prefix}{_PAGE}{number:06d}.json{'.gz' if self.compressed else ''}"

@@ -57,9 +57,10 @@ class PollApi(SourceOperator):
         return self._land(partition_of(context, self.source.grain), pauses)
 
     def _land(self, partition: Partition, pauses: int) -> dict[str, Any]:
+        from hourglass.cloud.landing import LandingSet
         from hourglass.ingest.rest import BusyError, RestApi
 
-        landing = self._landing(partition)
+        landing = LandingSet.of(self.source, self.platform, partition, self.gcp_conn_id)
         if landing.is_complete():
             self.log.info(
                 "%s is complete and stays as it is. To land it anew, delete %s and clear this task",
@@ -122,21 +123,6 @@ class PollApi(SourceOperator):
         objects = landing.complete(pages, items)
         self.log.info("Landed %d records in %d objects under %s", items, objects, landing.uri)
         return {"uri": landing.uri, "objects": objects, "items": items}
-
-    def _landing(self, partition: Partition) -> LandingSet:
-        from hourglass.cloud import gcs
-        from hourglass.cloud.landing import LandingSet
-
-        bucket, (prefix,) = self.source.prefixes(partition)
-        return LandingSet(
-            storage=gcs.client(self.gcp_conn_id),
-            bucket=bucket,
-            prefix=prefix,
-            marker=str(self.source.completeness.marker),
-            ops_bucket=self.platform.ops_bucket,
-            progress_name=f"landings/{self.source.id}/{partition.key}.json",
-            compressed=self.source.file.ingestion.compression == "gzip",
-        )
 
     def _paging(self) -> Paging:
         from hourglass.ingest.paging import Paging

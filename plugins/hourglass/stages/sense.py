@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from airflow.sdk import TaskGroup
+from airflow.sdk import BaseOperator, TaskGroup
 
 from hourglass.operators.admit import AdmitOperator
+from hourglass.operators.poll_api import PollApi
 from hourglass.operators.sense import WaitForPartition
+from hourglass.operators.transfer import TransferPartition
 from hourglass.stages.build import Build
+
+# The patterns whose objects a task of ours lands.
+_LANDINGS: dict[str, type[PollApi | TransferPartition]] = {
+    "streaming_api": PollApi,
+    "cloud_transfer": TransferPartition,
+}
 
 
 def sense(build: Build) -> TaskGroup:
@@ -16,7 +24,11 @@ def sense(build: Build) -> TaskGroup:
         build: The source and the deployment.
     """
     with TaskGroup("sense", tooltip="wait until the partition is complete, freeze its objects") as group:
-        admit = AdmitOperator(task_id="admit", source=build.source)
-        wait = WaitForPartition(task_id="wait", **build.kwargs())
-        admit >> wait
+        last: BaseOperator = AdmitOperator(task_id="admit", source=build.source)
+        ingestion = build.source.file.ingestion
+        if ingestion.lands_itself:
+            land = _LANDINGS[ingestion.pattern](task_id="land", **build.kwargs())
+            last >> land
+            last = land
+        last >> WaitForPartition(task_id="wait", **build.kwargs())
     return group
