@@ -15,9 +15,10 @@ from pyspark.sql.types import LongType
 
 import hg_unknown
 import hg_values
-from hg_schema import is_record, struct_type
+from hg_schema import ddl, is_record, struct_type
+from hg_source import data_fields
 from hg_spec import Field, Spec
-from hg_sql import VALUE, dotted, from_json, literal, quoted, timestamp
+from hg_sql import KEPT, NULLED, RAW, VALUE, WARNED, dotted, from_json, literal, quoted, timestamp
 
 SENTINEL = "__hg_end"
 SENTINEL_VALUE = 7308332182  # any number; a line that carries it on purpose only harms itself
@@ -26,6 +27,7 @@ SESSION = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",  # otherwise 2025-13-02 fails the whole job
     "spark.sql.json.enablePartialResults": "false",  # one bad field makes the whole line bad
+    "spark.sql.legacy.parquet.nanosAsLong": "true",  # otherwise Spark reads no object with such a column
     "spark.sql.caseSensitive": "false",
     # Encoding the kept rows column by column costs 25 us a row, a third of the whole job, and they are read twice.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
@@ -36,40 +38,48 @@ def classify(lines: DataFrame, spec: Spec) -> DataFrame:
     """Parse and judge every line.
 
     Args:
-        lines: what hg_read.read_lines gives.
+        lines: what hg_read.read_lines or hg_permissive.repaired gives.
         spec: the batch's spec.
 
     Returns:
         The schema's fields (NULL for a line that does not parse), `__hg_path`, `__hg_block`, `__hg_id`,
         `__hg_reason` and `__hg_field` (NULL for a valid line), `__hg_unknown` (paths of the fields that the
-        schema does not name, NULL when none) and `__hg_value` (NULL when the raw line is not needed again).
+        schema does not name, NULL when none), `__hg_value` and, where the lines have it, `__hg_raw` (NULL when
+        they are not needed again), `__hg_kept` and `__hg_nulled` as they came, and `__hg_warned` (the rules that
+        warn of the row, NULL when none) if there are such rules.
     """
-    parsed = lines.select("*", F.expr(_parse(spec.fields)).alias("__hg_pair"))
+    data = data_fields(spec.fields)
+    carried = [name for name in (RAW, KEPT, NULLED) if name in lines.columns]
+    parsed = lines.select("*", F.expr(_parse(data)).alias("__hg_pair"))
     fits = (
-        "NOT __hg_damaged AND size(__hg_pair) = 2 "
+        "__hg_fault IS NULL AND size(__hg_pair) = 2 "
         f"AND __hg_pair[1].{SENTINEL} = {SENTINEL_VALUE} "
         f"AND __hg_pair[0] IS NOT NULL AND __hg_pair[0].{SENTINEL} IS NULL"
     )
-    row = "__hg_pair[0]"
     flat = parsed.select(
-        "__hg_value",
+        VALUE,
+        *carried,
         "__hg_path",
         "__hg_block",
         "__hg_id",
-        "__hg_damaged",
+        "__hg_fault",
         F.expr(f"coalesce({fits}, false)").alias("__hg_fits"),
         F.expr(f"decode(CAST({VALUE} AS BINARY), 'UTF-8') = {VALUE}").alias("__hg_utf8"),
-        *[F.expr(hg_values.shaped(f, row)).alias(f.name) for f in spec.fields],
+        *[
+            F.expr(hg_values.shaped(f, "__hg_pair[0]", data != spec.fields)).alias(f.name)
+            for f in spec.fields
+        ],
     )
-    keys = hg_unknown.key_columns(spec.fields)
+    keys = hg_unknown.key_columns(data)
     flat = flat.select("*", *[F.expr(sql).alias(name) for name, sql in keys.items()])
     checked = flat.select(
         "*",
         F.expr(_bad(spec.fields)).alias("__hg_bad"),
         F.expr(_first(_missing(spec))).alias("__hg_missing"),
-        F.expr(hg_unknown.paths(spec.fields)).alias("__hg_unknown"),
+        F.expr(hg_unknown.paths(data)).alias("__hg_unknown"),
     )
     judged = checked.select("*", F.expr(_reason(spec)).alias("__hg_reason"))
+    warned = [F.expr(_warned(spec)).alias(WARNED)] if spec.warning else []
     return judged.select(
         *[quoted(f.name) for f in spec.fields],
         "__hg_path",
@@ -81,13 +91,30 @@ def classify(lines: DataFrame, spec: Spec) -> DataFrame:
         F.expr(f"CASE WHEN __hg_reason IS NOT NULL OR __hg_unknown IS NOT NULL THEN {VALUE} END").alias(
             VALUE
         ),
+        *[
+            F.expr(f"CASE WHEN __hg_reason IS NOT NULL THEN {RAW} END").alias(RAW)
+            for c in carried
+            if c == RAW
+        ],
+        *[c for c in carried if c != RAW],
+        *warned,
     )
 
 
 def _parse(fields: tuple[Field, ...]) -> str:
-    ddl = f"array<{struct_type(fields).add(SENTINEL, LongType()).simpleString()}>"
+    kind = f"array<{ddl(struct_type(fields).add(SENTINEL, LongType()))}>"
     end = literal(f',{{"{SENTINEL}":{SENTINEL_VALUE}}}]')
-    return from_json(f"concat('[', {VALUE}, {end})", ddl)
+    return from_json(f"concat('[', {VALUE}, {end})", kind)
+
+
+def _warned(spec: Spec) -> str:
+    """SQL for the names of the rules that warn of a valid row, NULL when none does."""
+    names = ", ".join(f"CASE WHEN {_broken(r.expression)} THEN {literal(r.name)} END" for r in spec.warning)
+    return f"CASE WHEN __hg_reason IS NULL THEN nullif(array_compact(array({names})), array()) END"
+
+
+def _broken(expression: str) -> str:
+    return f"NOT coalesce((\n{expression}\n), true)"
 
 
 def _first(cases: Iterator[tuple[str, str]]) -> str:
@@ -109,7 +136,7 @@ def _reason(spec: Spec) -> str:
         f"WHEN {one_value} THEN 'wrong_type' WHEN {an_object} THEN 'trailing_data' ELSE 'not_json' END"
     )
     cases = [
-        ("__hg_damaged", "'truncated_gzip'"),
+        ("__hg_fault IS NOT NULL", "__hg_fault"),
         ("NOT __hg_fits", unparsed),
         (f"NOT __hg_utf8 OR {hg_values.half_pair()}", "'invalid_utf8'"),
         ("__hg_bad IS NOT NULL", "'wrong_type'"),
@@ -119,7 +146,7 @@ def _reason(spec: Spec) -> str:
         cases.append((_out_of_range(spec), "'event_time_out_of_range'"))
     if spec.unknown_fields == "quarantine":
         cases.append(("__hg_unknown IS NOT NULL", "'unknown_field'"))
-    cases += [(f"NOT coalesce((\n{r.expression}\n), true)", literal(r.name)) for r in spec.rules]
+    cases += [(_broken(r.expression), literal(r.name)) for r in spec.refusing]
     return "CASE " + " ".join(f"WHEN {when} THEN {then}" for when, then in cases) + " END"
 
 
@@ -132,7 +159,7 @@ def _field(spec: Spec) -> str:
     if spec.event_time:
         cases.append(("event_time_out_of_range", literal(spec.event_time.field)))
     cases.append(("unknown_field", "__hg_unknown[0]"))
-    cases += [(r.name, literal(r.field)) for r in spec.rules if r.field]
+    cases += [(r.name, literal(r.field)) for r in spec.refusing if r.field]
     branches = " ".join(f"WHEN {literal(reason)} THEN {field}" for reason, field in cases)
     return f"CASE __hg_reason {branches} END"
 

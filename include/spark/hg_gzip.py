@@ -14,6 +14,14 @@ class Damaged(Exception):  # noqa: N818 (a finding, not a failure of this progra
     """The rest of the stream cannot be read."""
 
 
+class Unfinished(Exception):  # noqa: N818 (a finding, not a failure of this program)
+    """A damaged object ends here; `rest` is what can be read of its last line."""
+
+    def __init__(self, rest: bytes) -> None:
+        super().__init__("the object is damaged")
+        self.rest = rest
+
+
 def inflated(data: bytes) -> Generator[bytes, None, bool]:
     """Decompress every member of a gzip object.
 
@@ -102,3 +110,15 @@ def lines(data: bytes) -> Iterator[tuple[bytes, bool]]:
     last = b"".join(pending)
     if damaged or last:
         yield (last.removeprefix(BOM) if start else last), damaged
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """The text of a gzip object, line by line, each with its line feed.
+
+    Raises:
+        Unfinished: at the end of a damaged object.
+    """
+    for line, damaged in lines(data):
+        if damaged:
+            raise Unfinished(line)
+        yield line + b"\n"

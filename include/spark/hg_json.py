@@ -20,7 +20,10 @@ from hg_spec import Field
 # Only the ends of values are asked for, so numbers of any length are left unread.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE = re.compile(r"[ \t\r\n]*")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]{0,2}\d\d:\d\d(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d(:?\d\d)?)?( UTC)?")
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]{0,2}([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?(\.\d{1,9})?(Z|[+-]\d\d(:?\d\d)?)?( UTC)?"
+)
+FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799  # the years 1 to 9999
 INT64_MAX = 2**63 - 1
 FLOAT64_LIMIT = Decimal("1.797693134862315808e308")  # from here on a double is infinite
 NUMERIC_LIMIT = Decimal("1e29")
@@ -35,43 +38,45 @@ def unknown_text(line: bytes, fields: tuple[Field, ...]) -> str | None:
 
     Args:
         line: one valid JSON object.
-        fields: the schema's fields.
+        fields: the schema's fields as the data has them.
 
     Returns:
         A JSON object's text, or None when the schema names every field.
     """
-    _allow_depth()
+    allow_depth()
     text = line.decode("utf-8")
-    return _object(text, _skip(text, 0), fields)
+    return _object(text, skip(text, 0), fields)
 
 
-def _allow_depth() -> None:
+def allow_depth() -> None:
+    """Let Python read JSON as deep as Spark does."""
     if sys.getrecursionlimit() < DEEPEST:
         sys.setrecursionlimit(DEEPEST)
 
 
-def _skip(text: str, at: int) -> int:
+def skip(text: str, at: int) -> int:
+    """Where the white space at `at` ends."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 
 
-def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+def members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
     """(key, start, end) of each member's value of the object that begins at `at`."""
-    at = _skip(text, at + 1)
+    at = skip(text, at + 1)
     while text[at] != "}":
         key, at = decoder.scanstring(text, at + 1)  # type: ignore[attr-defined]
-        start = _skip(text, _skip(text, at) + 1)
+        start = skip(text, skip(text, at) + 1)
         end = _DECODER.raw_decode(text, start)[1]
         yield key, start, end
-        at = _skip(text, end)
+        at = skip(text, end)
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)
 
 
 def _object(text: str, at: int, fields: tuple[Field, ...]) -> str | None:
     known = {f.name: f for f in fields}
     kept: dict[str, str] = {}
-    for key, start, end in _members(text, at):
+    for key, start, end in members(text, at):
         kept.pop(key, None)  # the last of two equal keys counts, as in Spark
         if key not in known:
             kept[key] = text[start:end]
@@ -79,10 +84,15 @@ def _object(text: str, at: int, fields: tuple[Field, ...]) -> str | None:
             inner = _value(text, start, known[key].fields)
             if inner is not None:
                 kept[key] = inner
-    if not kept:
-        return None
+    return object_text(kept) if kept else None
+
+
+def object_text(members: dict[str, str]) -> str:
+    """The JSON text of an object whose values are JSON text."""
     return (
-        "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{value}" for key, value in kept.items()) + "}"
+        "{"
+        + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{value}" for key, value in members.items())
+        + "}"
     )
 
 
@@ -91,19 +101,20 @@ def _value(text: str, at: int, fields: tuple[Field, ...]) -> str | None:
         return _object(text, at, fields)
     if text[at] != "[":
         return None
-    items = [_value(text, start, fields) for start in _elements(text, at)]
+    items = [_value(text, start, fields) for start in elements(text, at)]
     if all(item is None for item in items):
         return None
     return "[" + ",".join(item or "{}" for item in items) + "]"
 
 
-def _elements(text: str, at: int) -> Iterator[int]:
-    at = _skip(text, at + 1)
+def elements(text: str, at: int) -> Iterator[int]:
+    """Where each element of the list that begins at `at` starts."""
+    at = skip(text, at + 1)
     while text[at] != "]":
         yield at
-        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+        at = skip(text, _DECODER.raw_decode(text, at)[1])
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)
 
 
 def offending_field(line: bytes, fields: tuple[Field, ...]) -> str | None:
@@ -116,7 +127,7 @@ def offending_field(line: bytes, fields: tuple[Field, ...]) -> str | None:
     Returns:
         The path, or None when the line is no object or no field is to blame.
     """
-    _allow_depth()
+    allow_depth()
     try:
         row = json.loads(line.decode("utf-8"), parse_float=Decimal)
     except (ArithmeticError, ValueError, RecursionError):
@@ -126,16 +137,32 @@ def offending_field(line: bytes, fields: tuple[Field, ...]) -> str | None:
 
 def _offender(row: dict[str, Any], fields: tuple[Field, ...], path: str) -> str | None:
     for field in fields:
-        value, name = row.get(field.name), path + field.name
-        if value is None:
-            continue
-        if field.repeated and not isinstance(value, list):
-            return name
-        for item in value if field.repeated else [value]:
-            wrong = None if item is None else _wrong(item, field, name)
-            if wrong:
-                return wrong
+        value: Any = row
+        for key in field.source:
+            if value is not None and not isinstance(value, dict):
+                return path + field.name
+            value = value and value.get(key)
+        wrong = _misfit(value, field, path + field.name)
+        if wrong:
+            return wrong
     return None
+
+
+def _misfit(value: Any, field: Field, name: str) -> str | None:
+    if value is None:
+        return None
+    if field.repeated and not isinstance(value, list):
+        return name
+    for item in value if field.repeated else [value]:
+        wrong = None if item is None else _wrong(item, field, name)
+        if wrong:
+            return wrong
+    return None
+
+
+def fits(value: Any, field: Field) -> bool:
+    """Whether a JSON value (numbers with a fraction as Decimal) fits a field that is no RECORD."""
+    return _misfit(value, field, field.name) is None
 
 
 def _wrong(value: Any, field: Field, name: str) -> str | None:
@@ -168,7 +195,7 @@ def _is_numeric(value: Any) -> bool:
 
 def _is_timestamp(value: Any) -> bool:
     if _is_int(value):
-        return True
+        return bool(FIRST_SECOND <= value <= LAST_SECOND)
     return isinstance(value, str) and bool(_TIMESTAMP.fullmatch(value)) and _is_date(value[:10])
 
 
@@ -188,7 +215,16 @@ def _is_bytes(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_json(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    if isinstance(value, dict):
+        return all(map(_is_json, value.values()))
+    return not isinstance(value, Decimal) or _is_float(value)
+
+
 _CHECKS = {
+    "JSON": _is_json,
     "STRING": lambda value: not isinstance(value, dict | list),
     "INT64": _is_int,
     "INTEGER": _is_int,

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, unquote
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
-from pyspark.sql.types import BinaryType, BooleanType, LongType, StringType, StructField, StructType
 
+import hg_columnar
 import hg_gzip
+import hg_records
+from hg_objects import BYTES, LINES, by_path, canonical, decoded, exact, from_python, is_gzip, load, place
 from hg_spec import RefineError, SourceObject, Spec
+from hg_sql import VALUE
 
-LINES = StructType(
-    [
-        StructField("__hg_value", StringType()),  # the line's bytes, which may not be valid UTF-8
-        StructField("__hg_path", StringType()),
-        StructField("__hg_block", LongType()),  # where this split of the object begins
-        StructField("__hg_damaged", BooleanType()),
-    ]
-)
+COLUMNAR = ("parquet", "avro")  # compressed inside, whatever their names say
 LINE_BITS = 40  # a row's order is its object's rank << 40 | its line number
 
 
@@ -54,10 +48,11 @@ def read_lines(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> Data
     Args:
         spark: the session.
         spec: the batch's spec.
-        damaged: URIs of gzip objects that Spark's own reader gives up on; they are read through Python.
+        damaged: URIs of objects that Spark's own reader gives up on.
 
     Returns:
-        The columns of LINES and `__hg_id`, a row id that increases with the line inside a block.
+        The columns of LINES, `__hg_raw` where a format has it, and `__hg_id`, a row id that increases with the
+        line inside a block.
 
     Raises:
         RefineError: the format has no reader, an object is gone, or a name cannot be read.
@@ -68,55 +63,72 @@ def read_lines(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> Data
         raise RefineError(
             f"source {spec.source} has format {spec.format}, refine reads {', '.join(READERS)}: correct its YAML"
         ) from None
-    return reader(spark, spec, damaged).withColumn("__hg_id", F.monotonically_increasing_id())
+    dead, alive = _dead(spec), replace(spec, objects=tuple(o for o in spec.objects if not o.dead_letter))
+    if spec.format not in COLUMNAR:
+        _check_compression(alive)
+    lines = reader(spark, alive, damaged)
+    if dead.objects:
+        fault = F.coalesce("__hg_fault", F.lit("dead_letter"))
+        letters = _json_lines(spark, dead, damaged).withColumn("__hg_fault", fault)
+        lines = lines.unionByName(letters, allowMissingColumns=True)
+    return lines.withColumn("__hg_id", F.monotonically_increasing_id())
+
+
+def _dead(spec: Spec) -> Spec:
+    return replace(spec, objects=tuple(o for o in spec.objects if o.dead_letter))
 
 
 def _json_lines(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> DataFrame:
-    _check_compression(spec)
     sound = [o.uri for o in spec.objects if o.uri not in damaged]
+    broken = sorted(o.uri for o in spec.objects if o.uri in damaged)
     parts = []
     if sound:
         parts.append(_text(spark, sound))
-    if damaged:
-        parts.append(_damaged_text(spark, sorted(damaged)))
+    if broken:
+        parts.append(_damaged_text(spark, broken))
     if not parts:
         return spark.createDataFrame([], LINES)
     return parts[0] if len(parts) == 1 else parts[0].unionAll(parts[1])
 
 
-READERS: dict[str, Callable[[SparkSession, Spec, frozenset[str]], DataFrame]] = {"json": _json_lines}
+READERS: dict[str, Callable[[SparkSession, Spec, frozenset[str]], DataFrame]] = {
+    "json": _json_lines,
+    "json_array": hg_records.array_lines,
+    "csv": hg_records.csv_lines,
+    "parquet": hg_columnar.lines,
+    "avro": hg_columnar.lines,
+}
 
 
 def _text(spark: SparkSession, uris: list[str]) -> DataFrame:
-    reader = _exact(spark, "text").option("lineSep", "\n")
-    frame = _load(reader, uris)
-    return frame.select(
-        F.col("value").alias("__hg_value"),
-        F.col("_metadata.file_path").alias("__hg_path"),
-        F.col("_metadata.file_block_start").alias("__hg_block"),
-        F.lit(False).alias("__hg_damaged"),
-    )
+    frame = load(exact(spark, "text").option("lineSep", "\n"), uris)
+    return frame.select(F.col("value").alias(VALUE), *place())
 
 
 def _damaged_text(spark: SparkSession, uris: list[str]) -> DataFrame:
-    content = _load(_exact(spark, "binaryFile"), uris).select("path", "content")
-    schema = StructType([StructField("value", BinaryType()), *LINES.fields[1:]])
-    frame = spark.createDataFrame(content.rdd.mapPartitions(_readable), schema)
-    return frame.select(F.col("value").cast("string").alias("__hg_value"), *LINES.fieldNames()[1:])
+    content = load(exact(spark, "binaryFile"), uris).select("path", "content")
+    return from_python(spark, content.rdd.mapPartitions(_readable), BYTES)
 
 
-def _readable(rows: Iterable[Row]) -> Iterator[tuple[bytes, str, int, bool]]:
+def _readable(rows: Iterable[Row]) -> Iterator[tuple[bytes, str, int, str | None]]:
     for row in rows:
         for line, damaged in hg_gzip.lines(bytes(row["content"])):
-            yield line, quote(row["path"]), 0, damaged
+            yield line, quote(row["path"]), 0, "truncated_gzip" if damaged else None
 
 
 def damaged_objects(spark: SparkSession, spec: Spec) -> frozenset[str]:
-    """Check every gzip object of the manifest in parallel and name those that cannot be read to the end."""
+    """Check the manifest's objects and name those that Spark's reader cannot read to the end."""
+    if spec.format not in COLUMNAR:
+        return _damaged_gzip(spark, spec)
+    alive = replace(spec, objects=tuple(o for o in spec.objects if not o.dead_letter))
+    return hg_columnar.damaged_objects(spark, alive) | _damaged_gzip(spark, _dead(spec))
+
+
+def _damaged_gzip(spark: SparkSession, spec: Spec) -> frozenset[str]:
     uris = [o.uri for o in spec.objects if is_gzip(o.uri)]
     if not uris:
         return frozenset()
-    content = _load(_exact(spark, "binaryFile"), uris).select("path", "content")
+    content = load(exact(spark, "binaryFile"), uris).select("path", "content")
     found = content.rdd.mapPartitions(_broken).collect()
     names = by_path(spec.objects)
     return frozenset(names[canonical(path)].uri for path in found)
@@ -124,28 +136,6 @@ def damaged_objects(spark: SparkSession, spec: Spec) -> frozenset[str]:
 
 def _broken(rows: Iterable[Row]) -> Iterator[str]:
     return (row["path"] for row in rows if hg_gzip.spark_gives_up(bytes(row["content"])))
-
-
-def _exact(spark: SparkSession, source: str) -> Any:
-    # Names are taken literally (no glob), and year=2021/ in a path is not a column.
-    return spark.read.format(source).option("__globPaths__", "false").option("recursiveFileLookup", "true")
-
-
-def _load(reader: Any, uris: list[str]) -> DataFrame:
-    frame: DataFrame = reader.load(uris)
-    found = {decoded(path) for path in frame.inputFiles()}
-    lost = sorted(uri for uri in uris if canonical(uri) not in found)
-    if lost:
-        raise RefineError(
-            f"{len(lost)} objects of the manifest cannot be read, the first is {lost[0]} (Spark skips names that "
-            "begin with _ or .): leave such names out of the source's path template, then clear the sense task"
-        )
-    return frame
-
-
-def is_gzip(uri: str) -> bool:
-    """Whether Spark's reader takes the object for gzip, which it does by its name."""
-    return uri.endswith(".gz")
 
 
 def _check_compression(spec: Spec) -> None:
@@ -159,21 +149,6 @@ def _check_compression(spec: Spec) -> None:
         )
 
 
-def canonical(path: str) -> str:
-    """One spelling of an object's name: the manifest says file:///x where Hadoop says file:/x."""
-    return re.sub(r"^file:/+", "file:/", path)
-
-
-def decoded(path: str) -> str:
-    """The canonical name behind a path of Spark's file metadata, which is percent-encoded."""
-    return canonical(unquote(path))
-
-
-def by_path(objects: Iterable[SourceObject]) -> dict[str, SourceObject]:
-    """The manifest's objects by their canonical path."""
-    return {canonical(o.uri): o for o in objects}
-
-
 def number_blocks(blocks: Iterable[Block], objects: tuple[SourceObject, ...]) -> list[NumberedBlock]:
     """Turn row ids into line numbers: a block's first line follows the lines of the object's earlier blocks.
 
@@ -184,7 +159,7 @@ def number_blocks(blocks: Iterable[Block], objects: tuple[SourceObject, ...]) ->
     ranks = {o.uri: rank for rank, o in enumerate(sorted(objects, key=lambda o: o.uri))}
     before: dict[str, int] = {}
     numbered = []
-    for block in sorted(blocks, key=lambda b: (b.path, b.start)):
+    for block in sorted(blocks, key=lambda b: (decoded(b.path), b.start)):
         if block.last_id - block.first_id + 1 != block.lines:
             raise RefineError(
                 f"{block.path} from byte {block.start}: {block.lines} lines have ids {block.first_id} to "

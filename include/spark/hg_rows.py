@@ -11,14 +11,18 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import StringType
 
 import hg_json
+import hg_pii
 from hg_read import LINE_BITS, Block, number_blocks
 from hg_schema import scalar_type
+from hg_source import data_fields
 from hg_spec import Field, Spec
-from hg_sql import VALUE, dotted, quoted, timestamp
+from hg_sql import KEPT, NULLED, RAW, VALUE, WARNED, dotted, timestamp
 
 BROADCAST_KEYS = 200_000  # more duplicated keys than this are joined by shuffling, not held in memory
 SMALL_FILE_BYTES = 32 * 1024 * 1024
-MAX_UNKNOWN_PATHS = 1000
+MAX_COUNTED = 1000
+UNKNOWN = "__hg_unknown"
+LISTS = (UNKNOWN, WARNED, NULLED)  # columns that hold a list of names, NULL for most rows
 BLOCK_COLUMNS = (
     "__hg_path string, __hg_block bigint, source_object string, __hg_rank bigint, __hg_shift bigint"
 )
@@ -31,7 +35,7 @@ class Tally:
     blocks: list[Block] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     bad_bytes: int = 0
-    unknown: int = 0
+    listed: dict[str, int] = field(default_factory=dict)
     dates: set[str] = field(default_factory=set)
 
     @property
@@ -47,6 +51,8 @@ class Tally:
 
 def tally(rows: DataFrame, spec: Spec) -> Tally:
     """Count judged lines; this is the action that reads them."""
+    raw = f"coalesce({RAW}, {VALUE})" if RAW in rows.columns else VALUE
+    lists = [name for name in LISTS if name in rows.columns]
     date = F.when(F.col("__hg_reason").isNull(), event_date(spec).cast("string"))
     groups = (
         rows.groupBy("__hg_path", "__hg_block", "__hg_reason", date.alias("date"))
@@ -55,9 +61,9 @@ def tally(rows: DataFrame, spec: Spec) -> Tally:
             F.min("__hg_id").alias("first"),
             F.max("__hg_id").alias("last"),
             F.sum(
-                F.expr(f"CASE WHEN __hg_reason IS NOT NULL THEN length(CAST({VALUE} AS BINARY)) ELSE 0 END")
+                F.expr(f"CASE WHEN __hg_reason IS NOT NULL THEN length(CAST({raw} AS BINARY)) ELSE 0 END")
             ).alias("bytes"),
-            F.count("__hg_unknown").alias("unknown"),
+            *[F.count(name).alias(name) for name in lists],
         )
         .collect()
     )
@@ -69,7 +75,8 @@ def tally(rows: DataFrame, spec: Spec) -> Tally:
         blocks[place] = _together(blocks[place], mine) if place in blocks else mine
         if row["__hg_reason"] is None:
             result.dates.add(row["date"])
-            result.unknown += row["unknown"]
+            for name in lists:
+                result.listed[name] = result.listed.get(name, 0) + row[name]
         else:
             result.reasons[row["__hg_reason"]] = result.reasons.get(row["__hg_reason"], 0) + row["n"]
             result.bad_bytes += row["bytes"]
@@ -159,21 +166,12 @@ class Numbered:
 
     def silver(self) -> DataFrame:
         """The rows of the silver table."""
-        rows = self._unique()
-        if self._counted.unknown:
-            kept = _udf(hg_json.unknown_text, self._spec.fields)(F.col(VALUE).cast("binary"))
-            plain = rows.where("__hg_unknown IS NULL").withColumn(
-                "unknown_fields", F.lit(None).cast("string")
-            )
-            rows = plain.unionAll(rows.where("__hg_unknown IS NOT NULL").withColumn("unknown_fields", kept))
-        else:
-            rows = rows.withColumn("unknown_fields", F.lit(None).cast("string"))
+        rows = self._with_unknown(self._unique())
         for item in self._spec.enrichment:
             kind = scalar_type(item.type, item.name).simpleString()
             rows = rows.withColumn(item.name, F.expr(f"CAST((\n{item.expression}\n) AS {kind})"))
         return rows.select(
-            *[quoted(f.name) for f in self._spec.fields],
-            *[quoted(e.name) for e in self._spec.enrichment],
+            *[F.expr(sql).alias(name) for name, sql in hg_pii.columns(self._spec).items()],
             self._hour(),
             event_date(self._spec).alias("event_date"),
             "source_object",
@@ -181,15 +179,26 @@ class Numbered:
             "unknown_fields",
         )
 
+    def _with_unknown(self, rows: DataFrame) -> DataFrame:
+        kept = F.col(KEPT) if KEPT in rows.columns else F.lit(None).cast("string")
+        if not self._counted.listed.get(UNKNOWN):
+            return rows.withColumn("unknown_fields", kept)
+        found = _udf(hg_json.unknown_text, data_fields(self._spec.fields))(F.col(VALUE).cast("binary"))
+        plain = rows.where(f"{UNKNOWN} IS NULL").withColumn("unknown_fields", kept)
+        others = rows.where(f"{UNKNOWN} IS NOT NULL")
+        return plain.unionAll(others.withColumn("unknown_fields", F.coalesce(kept, found)))
+
     def _hour(self) -> Any:
         return F.expr(timestamp(self._spec.start.isoformat())).alias("landing_hour")
 
     def quarantined(self) -> DataFrame:
         """The rows of the quarantine table."""
-        bad = self._rows.where("__hg_reason IS NOT NULL").withColumn("raw_line", F.col(VALUE).cast("binary"))
+        raw = F.coalesce(RAW, VALUE) if RAW in self._rows.columns else F.col(VALUE)
+        bad = self._rows.where("__hg_reason IS NOT NULL").withColumn("raw_line", raw.cast("binary"))
         if self._counted.reasons.get("wrong_type"):
             blame = F.coalesce(
-                "__hg_field", _udf(hg_json.offending_field, self._spec.fields)(F.col("raw_line"))
+                "__hg_field",
+                _udf(hg_json.offending_field, self._spec.fields)(F.col(VALUE).cast("binary")),
             )
             wrong = bad.where("__hg_reason = 'wrong_type'").withColumn("__hg_field", blame)
             bad = bad.where("__hg_reason <> 'wrong_type'").unionAll(wrong)
@@ -204,16 +213,27 @@ class Numbered:
 
     def unknown_counts(self) -> dict[str, int]:
         """Silver rows by path of an unknown field (the most frequent 1,000 paths)."""
-        if not self._counted.unknown:
+        return self._counts(UNKNOWN)
+
+    def warnings(self) -> dict[str, int]:
+        """Silver rows by rule that warned of them."""
+        return self._counts(WARNED)
+
+    def nulled(self) -> dict[str, int]:
+        """Silver rows by field that lost a value which did not fit."""
+        return self._counts(NULLED)
+
+    def _counts(self, name: str) -> dict[str, int]:
+        if not self._counted.listed.get(name):
             return {}
         found = (
             self._unique()
-            .where("__hg_unknown IS NOT NULL")
-            .select(F.explode("__hg_unknown").alias("path"))
+            .where(f"{name} IS NOT NULL")
+            .select(F.explode(name).alias("path"))
             .groupBy("path")
             .count()
             .orderBy(F.desc("count"), "path")
-            .limit(MAX_UNKNOWN_PATHS)
+            .limit(MAX_COUNTED)
         )
         return {row["path"]: row["count"] for row in found.collect()}
 

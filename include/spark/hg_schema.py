@@ -19,7 +19,9 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from hg_source import data_fields
 from hg_spec import Field, RefineError, Spec
+from hg_sql import quoted
 
 SCALARS: dict[str, DataType] = {
     "STRING": StringType(),
@@ -69,6 +71,15 @@ def struct_type(fields: tuple[Field, ...]) -> StructType:
     return StructType([StructField(f.name, spark_type(f)) for f in fields])
 
 
+def ddl(kind: DataType) -> str:
+    """A type as SQL text; unlike Spark's own spelling it takes any field name."""
+    if isinstance(kind, StructType):
+        return f"struct<{','.join(f'{quoted(f.name)}:{ddl(f.dataType)}' for f in kind.fields)}>"
+    if isinstance(kind, ArrayType):
+        return f"array<{ddl(kind.elementType)}>"
+    return str(kind.simpleString())
+
+
 def silver_type(spec: Spec) -> StructType:
     """The silver table's columns, in order."""
     enriched = [StructField(e.name, scalar_type(e.type, f"enrichment {e.name}")) for e in spec.enrichment]
@@ -104,7 +115,7 @@ def check_names(spec: Spec) -> None:
 
     Raises:
         RefineError: two columns of the silver table have the same name (case does not count), or a key or
-            the event time names a field that the schema does not have.
+            the event time names a field that the schema does not have, or two fields read the same place.
     """
     seen: set[str] = set()
     for column in silver_type(spec).fieldNames():
@@ -114,6 +125,7 @@ def check_names(spec: Spec) -> None:
                 f"{spec.silver_table} (or begins with {PREFIX}): rename the field or the enrichment"
             )
         seen.add(column.lower())
+    data_fields(spec.fields)  # refuses source paths that meet
 
 
 def align(column: Column, have: DataType, want: DataType) -> Column:

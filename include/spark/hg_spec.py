@@ -16,12 +16,21 @@ class RefineError(Exception):
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the source's schema; `fields` holds a RECORD's own fields."""
+    """One field of the source's schema.
+
+    `fields` holds a RECORD's own fields, `path` where the value is in the data when that is not `name`.
+    """
 
     name: str
     type: str
     mode: str
     fields: tuple[Field, ...] = ()
+    path: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """The names that lead to the value in the data."""
+        return self.path or (self.name,)
 
     @property
     def required(self) -> bool:
@@ -36,20 +45,28 @@ class Field:
 
 @dataclass(frozen=True)
 class SourceObject:
-    """One object of the manifest: `size` in bytes, `generation` None when it is not to be checked."""
+    """One object of the manifest: `size` in bytes, `generation` None when it is not to be checked.
+
+    Every line of a `dead_letter` object is quarantined.
+    """
 
     uri: str
     generation: int | None
     size: int
+    dead_letter: bool = False
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A Spark SQL boolean expression; a row for which it is false is quarantined under `name`."""
+    """A Spark SQL boolean expression; a row for which it is false is quarantined under `name`.
+
+    A rule of severity warning only counts such rows.
+    """
 
     name: str
     field: str | None
     expression: str
+    severity: str = "critical"
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,25 @@ class Enrichment:
     name: str
     type: str
     expression: str
+
+
+@dataclass(frozen=True)
+class Private:
+    """A column that silver must not hold in plain; `method` is hash, mask or drop."""
+
+    field: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Csv:
+    """How the records of a CSV object are written; `quote` and `escape` None when there is none."""
+
+    header: bool = True
+    delimiter: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+    null_value: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,16 +119,29 @@ class Spec:
     objects: tuple[SourceObject, ...]
     format: str
     compression: str | None
+    csv: Csv
     schema_version: str
     fields: tuple[Field, ...]
     unknown_fields: str
+    permissive: bool
     event_time: EventTime | None
     key: tuple[str, ...]
     rules: tuple[Rule, ...]
     enrichment: tuple[Enrichment, ...]
+    pii: tuple[Private, ...]
     silver_table: str
     quarantine_table: str
     outcome: str
+
+    @property
+    def refusing(self) -> tuple[Rule, ...]:
+        """The rules that quarantine a row."""
+        return tuple(r for r in self.rules if r.severity != "warning")
+
+    @property
+    def warning(self) -> tuple[Rule, ...]:
+        """The rules that only count a row."""
+        return tuple(r for r in self.rules if r.severity == "warning")
 
 
 def parse_spec(text: str, where: str = "the spec file") -> Spec:
@@ -132,33 +181,52 @@ def _spec(raw: dict[str, Any]) -> Spec:
         end=_utc(partition["end"]),
         manifest_hash=manifest["hash"],
         objects=tuple(
-            SourceObject(o["uri"], None if o["generation"] is None else int(o["generation"]), int(o["size"]))
+            SourceObject(
+                o["uri"],
+                None if o["generation"] is None else int(o["generation"]),
+                int(o["size"]),
+                bool(o.get("dead_letter")),
+            )
             for o in manifest["objects"]
         ),
         format=raw["format"]["type"],
         compression=raw["format"].get("compression"),
+        csv=Csv(**(raw["format"].get("csv") or {})),
         schema_version=raw["schema"]["version"],
-        fields=tuple(parse_field(f) for f in raw["schema"]["fields"]),
+        # A column of a CSV object has one name, whatever is in it.
+        fields=tuple(parse_field(f, raw["format"]["type"] != "csv") for f in raw["schema"]["fields"]),
         unknown_fields=raw["unknown_fields"],
+        permissive=raw.get("validation") == "permissive",
         event_time=EventTime(**event_time) if event_time else None,
         key=tuple(raw["deduplication"]["key"]) if raw.get("deduplication") else (),
-        rules=tuple(Rule(r["name"], r.get("field"), r["expression"]) for r in raw.get("rules") or ()),
+        rules=tuple(
+            Rule(r["name"], r.get("field"), r["expression"], r.get("severity") or "critical")
+            for r in raw.get("rules") or ()
+        ),
         enrichment=tuple(
             Enrichment(e["name"], e["type"], e["expression"]) for e in raw.get("enrichment") or ()
         ),
+        pii=tuple(Private(p["field"], p["method"]) for p in raw.get("pii") or ()),
         silver_table=raw["tables"]["silver"],
         quarantine_table=raw["tables"]["quarantine"],
         outcome=raw["outcome"],
     )
 
 
-def parse_field(raw: dict[str, Any]) -> Field:
-    """Read one field of a BigQuery style schema (name, type, mode, fields)."""
+def parse_field(raw: dict[str, Any], dotted: bool = True) -> Field:
+    """Read one field of a BigQuery style schema (name, type, mode, fields, source_path).
+
+    Args:
+        raw: the field.
+        dotted: whether the dots of its source_path lead into records.
+    """
+    source = raw.get("source_path") or raw["name"]
     return Field(
         name=raw["name"],
         type=raw["type"].upper(),
         mode=(raw.get("mode") or "NULLABLE").upper(),
         fields=tuple(parse_field(f) for f in raw.get("fields") or ()),
+        path=() if source == raw["name"] else tuple(source.split(".") if dotted else [source]),
     )
 
 

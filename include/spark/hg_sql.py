@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-VALUE = "__hg_value"  # the column with the line
+VALUE = "__hg_value"  # the column with the line, or with the JSON text that a reader made of the record
+RAW = "__hg_raw"  # the record as it was read, where that is not VALUE
+KEPT = "__hg_kept"  # unknown_fields of a row that lost values which do not fit
+NULLED = "__hg_nulled"  # the paths of those values
+WARNED = "__hg_warned"  # the rules that warn of a row
 TIMESTAMP_FORMAT = "yyyy-MM-dd['T'][' ']HH:mm[:ss][.SSSSSSSSS][XXX][XX][X][' UTC']"
 OPTIONS = {
     "mode": "PERMISSIVE",

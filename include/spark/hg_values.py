@@ -22,8 +22,8 @@ def half_pair() -> str:
     return f"(contains({VALUE}, {escape}) AND {VALUE} RLIKE {literal(HALF_PAIR)})"
 
 
-def shaped(field: Field, row: str, path: str = "$[*]", lists: int = 0) -> str:
-    """SQL for a field of a parsed row in which every JSON field holds valid JSON text.
+def shaped(field: Field, row: str, rebuild: bool, path: str | None = "$[*]", lists: int = 0) -> str:
+    """SQL for a field of a parsed row, under its own name and with valid JSON text in every JSON field.
 
     Spark gives a JSON string without its quotes. Whether the field was a string is looked up in the line, but
     only where it may have been one.
@@ -31,28 +31,34 @@ def shaped(field: Field, row: str, path: str = "$[*]", lists: int = 0) -> str:
     Args:
         field: the field.
         row: SQL of the struct it is in.
+        rebuild: whether the records of the data have other fields than those of the schema.
         path: JSON path of that struct in `[line, line]`; inside a list there is none.
         lists: how many lists lead to the struct.
     """
-    here = f"{row}.{quoted(field.name)}"
-    if not _has_json(field):
+    here = ".".join([row, *map(quoted, field.source)])
+    if not _has_json(field) and not (rebuild and is_record(field)):
         return here
     if field.repeated:
         item = f"x{lists}"
-        inner = _record(field, item, "", lists + 1) if is_record(field) else _json_in_list(item)
+        inner = _record(field, item, rebuild, None, lists + 1) if is_record(field) else _json_in_list(item)
         return f"transform({here}, {item} -> {inner})"
-    inside = f"{path}.{field.name}" if path else ""
+    inside = None if path is None else path + json_path(field.source)
     if is_record(field):
-        return _record(field, here, inside, lists)
+        return _record(field, here, rebuild, inside, lists)
     return _json(here, inside) if inside else _json_in_list(here)
+
+
+def json_path(names: tuple[str, ...]) -> str:
+    """The part of a JSON path that leads down some names."""
+    return "".join(f"['{n}']" if "." in n or "[" in n else f".{n}" for n in names)
 
 
 def _has_json(field: Field) -> bool:
     return field.type == "JSON" or any(_has_json(f) for f in field.fields)
 
 
-def _record(field: Field, here: str, path: str, lists: int) -> str:
-    parts = ", ".join(f"{literal(f.name)}, {shaped(f, here, path, lists)}" for f in field.fields)
+def _record(field: Field, here: str, rebuild: bool, path: str | None, lists: int) -> str:
+    parts = ", ".join(f"{literal(f.name)}, {shaped(f, here, rebuild, path, lists)}" for f in field.fields)
     return f"CASE WHEN {here} IS NOT NULL THEN named_struct({parts}) END"
 
 
@@ -119,23 +125,24 @@ def texts_that_were_json(fields: tuple[Field, ...]) -> str:
 
     Only a text that begins with { or [ is looked up. Inside lists such a value stays as its JSON text.
     """
-    leaves = list(_texts(fields, "", ""))
+    leaves = list(_texts(fields, "", "", "$[*]"))
     if not leaves:
         return "CAST(NULL AS STRING)"
-    marked = " OR ".join(f"startswith({here}, '{mark}')" for here, _ in leaves for mark in "{[")
-    names = ", ".join(literal(name) for _, name in leaves)
-    looked_up = "concat('$[*].', p)"
-    was_json = f"substring({_pair(looked_up)}, 2, 1) IN ('{{', '[')"
-    return f"CASE WHEN {marked} THEN filter(array({names}), p -> {was_json})[0] END"
+    marked = " OR ".join(f"startswith({here}, '{mark}')" for here, _, _ in leaves for mark in "{[")
+    names = ", ".join(f"struct({literal(name)} AS n, {literal(path)} AS p)" for _, name, path in leaves)
+    was_json = f"substring({_pair('t.p')}, 2, 1) IN ('{{', '[')"
+    return f"CASE WHEN {marked} THEN filter(array({names}), t -> {was_json})[0].n END"
 
 
-def _texts(fields: tuple[Field, ...], row: str, path: str) -> Iterator[tuple[str, str]]:
+def _texts(fields: tuple[Field, ...], row: str, name: str, path: str) -> Iterator[tuple[str, str, str]]:
+    """(SQL, dotted name, JSON path in the data) of every STRING outside of lists."""
     for field in fields:
         here = f"{row}.{quoted(field.name)}" if row else quoted(field.name)
-        name = f"{path}.{field.name}" if path else field.name
+        mine = f"{name}.{field.name}" if name else field.name
+        inside = path + json_path(field.source)
         if field.repeated:
             continue
         if is_record(field):
-            yield from _texts(field.fields, here, name)
+            yield from _texts(field.fields, here, mine, inside)
         elif field.type == "STRING":
-            yield here, name
+            yield here, mine, inside

@@ -23,6 +23,8 @@ from pyspark.sql import DataFrame, SparkSession
 import hg_classify
 import hg_expressions
 import hg_generations
+import hg_permissive
+import hg_pii
 import hg_read
 import hg_rows
 import hg_schema
@@ -73,16 +75,18 @@ def run(spark: SparkSession, spec: Spec) -> dict[str, Any]:
     with progress.phase("prepare") as words:
         hg_schema.check_names(spec)
         hg_expressions.check_expressions(spark, spec)
+        hg_pii.check(spec)
         silver_columns = hg_write.ensure_table(spark, spec.silver_table, hg_schema.silver_type(spec))
         bad_columns = hg_write.ensure_table(spark, spec.quarantine_table, hg_schema.quarantine_type())
         words.append(f"{spec.silver_table} and {spec.quarantine_table} are ready")
     with progress.phase("read") as words:
-        rows, tally = _read(spark, spec, progress)
+        judged = _read(spark, spec, progress)
+        tally = judged.tally
         words.append(f"{tally.lines} lines in {len(spec.objects)} objects, {tally.bad} to quarantine")
     try:
         with progress.phase("verify") as words:
             words.append(f"{hg_generations.verify(spark, spec)} objects have the manifest's generation")
-        numbered = hg_rows.Numbered(spark, spec, rows, tally)
+        numbered = hg_rows.Numbered(spark, spec, judged.rows, tally)
         with progress.phase("deduplicate") as words:
             duplicates = numbered.find_duplicates()
             words.append(f"{duplicates} duplicates" + (f" by {', '.join(spec.key)}" if spec.key else ""))
@@ -98,7 +102,7 @@ def run(spark: SparkSession, spec: Spec) -> dict[str, Any]:
             words.append(f"{bad.rows} rows in {len(bad.files)} files")
         outcome = _outcome(spec, tally, numbered, duplicates, silver, bad, progress)
     finally:
-        rows.unpersist()
+        judged.release()
     _check(spec, outcome["counts"])
     hg_write.write_json(spark, spec.outcome, outcome)
     counts = outcome["counts"]
@@ -109,7 +113,21 @@ def run(spark: SparkSession, spec: Spec) -> dict[str, Any]:
     return outcome
 
 
-def _read(spark: SparkSession, spec: Spec, progress: Progress) -> tuple[DataFrame, hg_rows.Tally]:
+@dataclass
+class Judged:
+    """The judged lines, their counts, and what is persisted for them."""
+
+    rows: DataFrame
+    held: list[DataFrame]
+    tally: hg_rows.Tally = field(default_factory=hg_rows.Tally)
+
+    def release(self) -> None:
+        """Give back the disk space."""
+        for frame in self.held:
+            frame.unpersist()
+
+
+def _read(spark: SparkSession, spec: Spec, progress: Progress) -> Judged:
     """Read, parse and judge every line once, and keep the result for the writes."""
     try:
         return _read_once(spark, spec, frozenset())
@@ -120,7 +138,7 @@ def _read(spark: SparkSession, spec: Spec, progress: Progress) -> tuple[DataFram
                 f"{spec.source} {spec.partition}: {str(error).splitlines()[0]} (an object of the manifest is gone); "
                 "clear the sense task: the next try senses a new manifest"
             ) from error
-        if not any(name in str(error) for name in UNREADABLE):
+        if spec.format not in hg_read.COLUMNAR and not any(name in str(error) for name in UNREADABLE):
             raise
         damaged = hg_read.damaged_objects(spark, spec)
         if not damaged:
@@ -129,16 +147,22 @@ def _read(spark: SparkSession, spec: Spec, progress: Progress) -> tuple[DataFram
     return _read_once(spark, spec, damaged)
 
 
-def _read_once(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> tuple[DataFrame, hg_rows.Tally]:
+def _read_once(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> Judged:
     lines = hg_read.read_lines(spark, spec, damaged)
     # On disk: cheaper than parsing twice, cheaper than the collector's work on rows held in memory, and the
     # heap stays small whatever the partition's size.
     rows = hg_classify.classify(lines, spec).persist(StorageLevel.DISK_ONLY)
+    judged = Judged(rows, [rows])
     try:
-        return rows, hg_rows.tally(rows, spec)
+        judged.tally = hg_rows.tally(rows, spec)
+        if spec.permissive and judged.tally.reasons.get("wrong_type"):
+            judged.rows, again = hg_permissive.judged_again(rows, spec)
+            judged.held.append(again)
+            judged.tally = hg_rows.tally(judged.rows, spec)
     except BaseException:
-        rows.unpersist()
+        judged.release()
         raise
+    return judged
 
 
 def _outcome(
@@ -152,6 +176,7 @@ def _outcome(
 ) -> dict[str, Any]:
     with progress.phase("count") as words:
         unknown, dates = numbered.unknown_counts(), numbered.event_dates()
+        warnings, nulled = numbered.warnings(), numbered.nulled()
         words.append(f"{len(dates)} event dates, {len(unknown)} unknown fields")
     return {
         "version": 1,
@@ -168,6 +193,8 @@ def _outcome(
         },
         "reasons": tally.reasons,
         "unknown_fields": unknown,
+        "warnings": warnings,
+        "nulled": nulled,
         "event_dates": dates,
         "files": {"silver": silver.files, "quarantine": bad.files},
         "snapshots": {"silver": silver.snapshot, "quarantine": bad.snapshot},

@@ -1,4 +1,4 @@
-"""Installs what Dataproc's Spark has beside Spark itself: Iceberg and the GCS connector."""
+"""Installs what Dataproc's Spark has beside Spark itself: Iceberg, the GCS connector and Avro."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _CATALOG = re.compile(r"spark\.sql\.catalog\.([^.]+)")
+_RUNTIME_JARS = "file:///usr/lib/spark/"  # what Google's image brings; here it is on the class path
 _GCS = "com.google.cloud.hadoop.fs.gcs"
 
 
@@ -56,10 +57,21 @@ def merged(requested: Mapping[str, str], laptop: Laptop, scratch: Path) -> dict[
         scratch: a folder that goes away with the batch.
     """
     catalogs = {match[1] for match in map(_CATALOG.match, requested) if match}
-    merged_properties = {**requested, **_size(laptop, scratch), **_start(laptop), **_storage(laptop)}
+    merged_properties = {
+        **_without_runtime_jars(requested),
+        **_size(laptop, scratch),
+        **_start(laptop),
+        **_storage(laptop),
+    }
     for catalog in sorted(catalogs):
         merged_properties |= _catalog(f"spark.sql.catalog.{catalog}", laptop)
     return merged_properties
+
+
+def _without_runtime_jars(requested: Mapping[str, str]) -> dict[str, str]:
+    jars = [jar for jar in requested.get("spark.jars", "").split(",") if not jar.startswith(_RUNTIME_JARS)]
+    others = {key: value for key, value in requested.items() if key != "spark.jars"}
+    return {**others, "spark.jars": ",".join(jars)} if any(jars) else others
 
 
 def java_options(laptop: Laptop) -> list[str]:

@@ -39,9 +39,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A local driver with a catalog in a folder: no service, no network beyond the loopback."""
     from pyspark.sql import SparkSession
 
-    jars = sorted(JARS.glob("iceberg-spark-runtime-*.jar"))
-    if not jars:
-        pytest.fail(f"{JARS} has no Iceberg runtime: run `make setup`, which fetches Spark's jars")
+    jars = [jar for name in ("iceberg-spark-runtime", "spark-avro") for jar in JARS.glob(f"{name}*.jar")]
+    if len(jars) != 2:
+        pytest.fail(f"{JARS} lacks Iceberg's runtime or Avro: run `make setup`, which fetches Spark's jars")
     warehouse = tmp_path_factory.mktemp("warehouse")
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["PYTHONPATH"] = str(JOB)  # Python workers import the job's modules, as --py-files lets them
@@ -50,7 +50,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-        "spark.jars": str(jars[-1]),
+        "spark.jars": ",".join(map(str, jars)),
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

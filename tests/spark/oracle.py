@@ -33,16 +33,32 @@ class Expected:
     unknown_json: dict[tuple[str, int], Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Record:
+    """A record as JSON text, or with the fault that kept it from becoming that, and as it was read."""
+
+    text: bytes
+    raw: bytes
+    fault: str | None = None
+
+
 def refine(objects: dict[str, list[bytes]]) -> Expected:
     """Judge every line; `objects` are lines by object name."""
+    return refine_records({name: [Record(raw, raw) for raw in lines] for name, lines in objects.items()})
+
+
+def refine_records(objects: dict[str, list[Record]]) -> Expected:
+    """Judge every record; `objects` are records by object name."""
     result, seen = Expected(), set()
     for name in sorted(objects):
-        for number, raw in enumerate(objects[name], 1):
+        for number, record in enumerate(objects[name], 1):
             result.lines += 1
             try:
-                row = judge(raw)
+                if record.fault:
+                    raise Bad(record.fault)
+                row = judge(record.text)
             except Bad as why:
-                result.quarantine[name, number] = (str(why), raw)
+                result.quarantine[name, number] = (str(why), record.raw)
                 continue
             key = _text(row["id"])
             if key in seen:

@@ -105,12 +105,17 @@ def lines(draw: st.DrawFn) -> bytes:
 
 def drawn(number: int) -> list[bytes]:
     """Many lines for one Spark run: one run for each line would take a day."""
-    found: list[bytes] = []
+    return [line.replace(b"\n", b" ") for line in drawn_from(lines(), number)]
+
+
+def drawn_from(strategy: st.SearchStrategy[Any], number: int) -> list[Any]:
+    """Examples of a strategy, the same ones every time."""
+    found: list[Any] = []
 
     @settings(max_examples=number, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
-    @given(line=lines())
-    def collect(line: bytes) -> None:
-        found.append(line.replace(b"\n", b" "))
+    @given(one=strategy)
+    def collect(one: Any) -> None:
+        found.append(one)
 
     collect()
     return found

@@ -153,7 +153,7 @@ def test_a_column_keeps_its_type(hours: Hours) -> None:
         ),
         ({"enrichment": [{"name": "e", "type": "TEXT", "expression": "n"}]}, r"enrichment e has type TEXT"),
         ({"enrichment": [{"name": "N", "type": "INT64", "expression": "n"}]}, r"column N would exist twice"),
-        ({"format": {"type": "avro"}}, r"format avro, refine reads json"),
+        ({"format": {"type": "orc"}}, r"format orc, refine reads json"),
     ],
 )
 def test_a_wrong_configuration_fails_at_once(hour: Hour, change: dict[str, Any], message: str) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hourglass.partition import Partition
 
 RUNTIME_VERSION = "2.3"
+# Where the runtime keeps the reader of Avro, which is not on its class path.
+AVRO_JAR = "file:///usr/lib/spark/connector/spark-avro.jar"
 
 
 def label_value(source_id: str) -> str:
@@ -90,7 +92,7 @@ class RefineBatch:
                 "hourglass-partition": self.partition.stamp,
                 "hourglass-stage": "refine",
             },
-            "runtime_config": {"version": RUNTIME_VERSION, "properties": spark_properties(self.platform)},
+            "runtime_config": {"version": RUNTIME_VERSION, "properties": self._properties()},
             "environment_config": {"execution_config": execution},
         }
 
@@ -115,6 +117,10 @@ class RefineBatch:
             "schema_version": outcome["schema_version"],
             "event_dates": sorted(dates),
         }
+
+    def _properties(self) -> dict[str, str]:
+        jars = {"spark.jars": AVRO_JAR} if self.source.file.ingestion.format == "avro" else {}
+        return {**spark_properties(self.platform), **jars}
 
     def _folder(self, kind: str) -> str:
         return f"{kind}/{self.source.id}/{self.partition.key}/"
