@@ -1,4 +1,8 @@
-"""The tables that a source may join or refer to, found in the include folder without running dbt."""
+"""The tables that a source may join or refer to, found in the include folder without running dbt.
+
+Every source has a `silver.SOURCE`, and a `gold.SOURCE` too as soon as it has a silver_to_gold or another
+source names it: the latest row of each key.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,6 @@ from hourglass.config.errors import ConfigError, did_you_mean
 from hourglass.config.metrics import parse_metric
 from hourglass.config.plain import dig, enrichments, items
 
-_GOLD = re.compile(r"^\s+silver_to_gold\s*:", re.MULTILINE)
 _FOLDERS = (("models", ".sql"), ("snapshots", ".sql"), ("snapshots", ".yml"), ("seeds", ".csv"))
 
 # A column's type, as in a schema file; None when it is not known.
@@ -44,12 +47,10 @@ class KnownTables:
         layer, _, bare = name.rpartition(".")
         if layer == "gold" and bare == source_id:
             return f"{name} is the table that this source itself makes; name another one"
-        if (layer == "silver" and self._is_source(bare)) or (layer == "gold" and self._has_gold(bare)):
+        if layer and self._is_source(bare):
             return None
         if (layer != "silver" and bare in self._nodes) or (layer, bare) in self._declared:
             return None
-        if layer == "gold" and self._is_source(bare):
-            return f"source {bare!r} has no silver_to_gold, so that there is no {name}; write silver.{bare}"
         return f"there is no table {name!r}: no source, and nothing in include/dbt{self._hint(name)}"
 
     def columns(self, name: str) -> Columns | None:
@@ -57,7 +58,7 @@ class KnownTables:
         layer, _, bare = name.rpartition(".")
         if layer == "silver" and self._is_source(bare):
             return self._silver(self._data(bare))
-        if layer == "gold" and self._has_gold(bare):
+        if layer == "gold" and self._is_source(bare):
             return self._gold(self._data(bare))
         seed = self._nodes.get(bare)
         if not layer and seed is not None and seed.suffix == ".csv":
@@ -70,12 +71,6 @@ class KnownTables:
 
     def _is_source(self, source_id: str) -> bool:
         return self._source(source_id).is_file()
-
-    def _has_gold(self, source_id: str) -> bool:
-        try:
-            return _GOLD.search(self._source(source_id).read_text("utf-8")) is not None
-        except (OSError, ValueError):
-            return False
 
     def _data(self, source_id: str) -> Any:
         try:
@@ -125,7 +120,7 @@ class KnownTables:
 
     def _hint(self, name: str) -> str:
         sources = [path.stem for path in (self.include / "sources").glob("*.yaml")]
-        known = [f"silver.{s}" for s in sources] + [f"gold.{s}" for s in sources if self._has_gold(s)]
+        known = [f"{layer}.{source}" for source in sources for layer in ("silver", "gold")]
         hint = did_you_mean(name, [*known, *self._nodes, *(f"{d}.{t}" for d, t in self._declared)])
         return hint if "did you mean" in hint else "; make it, or correct the name"
 

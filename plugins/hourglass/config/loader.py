@@ -100,21 +100,27 @@ def _load_unique(path: Path, include: Path, landings: dict[str, Path]) -> Source
     source = load_source_file(path, include)
     mine: dict[str, Path] = {}
     for key, landing in source.landings():
+        if landing.split("/")[2] != source.bucket:
+            message = f"{key} is in another bucket than {source.location}; one partition lies in one bucket"
+            _raise_misplaced(path, key, message)
         for other, owner in [*landings.items(), *mine.items()]:
             if landing.startswith(other) or other.startswith(landing):
-                _raise_overlap(path, key, landing, other, owner)
+                _raise_misplaced(path, key, _overlap(path, landing, other, owner))
         mine[landing] = path
     landings |= mine
     return source
 
 
-def _raise_overlap(path: Path, key: str, landing: str, other: str, owner: Path) -> NoReturn:
+def _overlap(path: Path, landing: str, other: str, owner: Path) -> str:
     where = landing if landing == other else f"{landing} overlaps {other}, which"
     whose = "another part of this source" if owner == path else shown(owner)
-    message = (
+    return (
         f"{where} is already the location of {whose}; one object can belong to one source only, so give each "
         "a prefix of its own"
     )
+
+
+def _raise_misplaced(path: Path, key: str, message: str) -> NoReturn:
     problem = read_document(path).problem(("ingestion", key), message, reference="source-file.md#ingestion")
     raise ConfigError([problem])
 

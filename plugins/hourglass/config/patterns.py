@@ -112,8 +112,11 @@ class StreamingApi(Landing):
 
     @model_validator(mode="after")
     def _polls_or_is_called(self) -> Self:
-        if (self.poll_interval is None) == (self.webhook_path is None):
-            raise misplaced("pattern", "streaming_api needs either poll_interval or webhook_path")
+        if self.poll_interval is None and self.webhook_path is None:
+            raise misplaced("pattern", "streaming_api needs either poll_interval or webhook_path; add one")
+        if self.poll_interval is not None and self.webhook_path is not None:
+            message = "webhook_path stands instead of poll_interval; the API is asked, or it calls: keep one"
+            raise misplaced("webhook_path", message)
         if self.poll_interval is not None and self.api_endpoint is None:
             raise misplaced("poll_interval", "poll_interval needs api_endpoint, the URL to ask; add it")
         if self.auth_type == "bearer_token" and self.secret_name is None:
@@ -224,13 +227,6 @@ class EventStreaming(Landing):
     def _messages_are_json_lines(self) -> Self:
         if self.format != "json":
             raise misplaced("format", "the messages of event_streaming are JSON; leave format out")
-        if (
-            self.location
-            and self.dead_letter
-            and self.dead_letter.split("/")[2] != self.location.split("/")[2]
-        ):
-            message = "dead_letter is in another bucket than location; one partition lies in one bucket"
-            raise misplaced("dead_letter", message)
         return self
 
 
@@ -249,6 +245,8 @@ class BigqueryExport(Landing):
     def _is_daily(self) -> Self:
         if self.grain != Grain.DAY:
             raise misplaced("schedule", 'the tables of bigquery_export are daily; write "0 0 * * *"')
+        if self.on_empty == "accept":
+            raise misplaced("on_empty", "a day without its table has nothing to publish; write fail or skip")
         return self
 
 

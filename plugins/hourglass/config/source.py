@@ -69,8 +69,8 @@ class Source:
         key = "destination" if isinstance(ingestion, CloudTransfer) and ingestion.destination else "location"
         tables: list[str] = ingestion.table_names if path_template.TABLE in template else [""]
         mine = [(key, self.location + template.replace(path_template.TABLE, table)) for table in tables]
-        if self.dead_letter_prefix is not None:
-            mine.append(("dead_letter", f"gs://{self.bucket}/{self.dead_letter_prefix}{template}"))
+        if isinstance(ingestion, EventStreaming) and ingestion.dead_letter is not None:
+            mine.append(("dead_letter", f"{ingestion.dead_letter}{template}"))
         return mine
 
     @property
