@@ -145,10 +145,10 @@ def _exec(options: argparse.Namespace, cloud: Cloud) -> int:
 def _land(options: argparse.Namespace, cloud: Cloud) -> int:
     """Upload files to where a source's partition expects them."""
     sys.path.insert(0, str(cloud.layout.root / "plugins"))
+    from hourglass.config.platform import include_folder
     from local.landing import land
 
-    files, include = options.files, cloud.layout.root / "include"
-    for uri in land(options.source, options.partition, files, include):
+    for uri in land(options.source, options.partition, options.files, include_folder()):
         _CONSOLE.print(f"landed {uri}", markup=False)
     return 0
 

@@ -44,6 +44,7 @@ def source_text(source_id: str, *, location: str, daily: bool, shape: Shape, fou
         f"  path_template: hive              # {folders}",
         f'  schedule: "{"0 0 * * *" if daily else "0 * * * *"}"',
         *_format_lines(shape),
+        "  completeness: {settle: 10s}      # how old the newest object must be",
         "",
         "schema:",
         f"  file: schemas/{source_id}/{FIRST_VERSION}.json",
