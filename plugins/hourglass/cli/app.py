@@ -149,8 +149,12 @@ class Report(StrEnum):
 @app.command()
 def ledger(
     source: Annotated[str, typer.Argument(help="The source's id.")],
-    first: Annotated[str | None, typer.Option("--from", help="First partition, such as 2021-07-21T06.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last partition; by default the current one.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First partition, such as 2021-07-21T06.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last partition; by default the current one.")
+    ] = None,
     form: Annotated[Report, typer.Option("--format", help="For people or programs.")] = Report.TABLE,
 ) -> None:
     """Print a source's partitions: state, counts, age and what to do next; gaps too."""
