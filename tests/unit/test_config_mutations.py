@@ -53,27 +53,27 @@ def replaced(node: yaml.Node, text: str, new: str) -> str:
     return text[: node.start_mark.index] + new + text[node.start_mark.index + len(inside) :]
 
 
-def typos() -> Iterator[Mutation]:
-    for path, key, _ in paths(yaml.compose(YAML)):
+def typos(text: str) -> Iterator[Mutation]:
+    for path, key, _ in paths(yaml.compose(text)):
         word = key.value[:-1] + ("x" if key.value[-1] != "x" else "y")
         line = key.start_mark.line + 1
         # A missing key or an empty step is said where the mapping begins.
-        yield Mutation(f"typo in {'.'.join(path)}", replaced(key, YAML, word).encode(), (line,))
+        yield Mutation(f"typo in {'.'.join(path)}", replaced(key, text, word).encode(), (line,))
 
 
-def wrong_values() -> Iterator[Mutation]:
-    for path, key, value in paths(yaml.compose(YAML)):
+def wrong_values(text: str) -> Iterator[Mutation]:
+    for path, key, value in paths(yaml.compose(text)):
         line, name = key.start_mark.line + 1, ".".join(path)
         if isinstance(value, yaml.ScalarNode):
-            yield Mutation(f"list for {name}", replaced(value, YAML, "[1, 2]").encode(), (line,))
-            yield Mutation(f"mapping for {name}", replaced(value, YAML, "{a: b}").encode(), (line,))
-            yield Mutation(f"null for {name}", replaced(value, YAML, "~").encode(), (line,))
+            yield Mutation(f"list for {name}", replaced(value, text, "[1, 2]").encode(), (line,))
+            yield Mutation(f"mapping for {name}", replaced(value, text, "{a: b}").encode(), (line,))
+            yield Mutation(f"null for {name}", replaced(value, text, "~").encode(), (line,))
         elif value.flow_style:
-            yield Mutation(f"number for {name}", replaced(value, YAML, "7").encode(), (line,))
-            yield Mutation(f"null in {name}", replaced(value, YAML, "[~]").encode(), (line,))
+            yield Mutation(f"number for {name}", replaced(value, text, "7").encode(), (line,))
+            yield Mutation(f"null in {name}", replaced(value, text, "[~]").encode(), (line,))
         else:
             # The whole block becomes one scalar.
-            block = replaced(value, YAML, "seven").encode()
+            block = replaced(value, text, "seven").encode()
             yield Mutation(f"text for {name}", block, (line, line + 1))
 
 
@@ -221,7 +221,7 @@ def schemas() -> Iterator[Mutation]:
     yield Mutation("schema: not UTF-8", b'{"a": "\xff"}', (1,), schema=True)
 
 
-ALL = [*typos(), *wrong_values(), *snippets(), *files(), *schemas()]
+ALL = [*typos(YAML), *wrong_values(YAML), *snippets(), *files(), *schemas()]
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +263,79 @@ def test_a_mutation_is_refused_where_it_stands(broken: Path, mutation: Mutation)
         assert re.fullmatch(r"[^\n]+:\d+:\d+: error: [^\n]+", str(problem).splitlines()[0])
         page, _, anchor = problem.link.partition("#")
         assert anchor in docs.anchors(ROOT / page)
+
+
+# What the document's files do not use of the keys that there are: a place in one of them, and more keys there.
+CANONICAL = Path(__file__).parent / "canonical"
+MORE: dict[str, list[tuple[str, str]]] = {
+    "batch_file": [
+        (
+            "  format: csv",
+            "  format: csv\n  csv:\n    header: true\n    delimiter: ;\n    null_value: nothing",
+        ),
+        ("  sla_minutes", "  slack: '#data'\n  pagerduty: data\n  volume_tolerance: 0.1\n  sla_minutes"),
+        (
+            "monitoring:",
+            "retention:\n  gold: 30d\n  bronze:\n    standard: 90d\n    archive: 999d\nmonitoring:",
+        ),
+    ],
+    "streaming_api": [
+        (
+            "  poll_interval",
+            "  pagination:\n    items: data\n    cursor: after\n    more: has_more\n  poll_interval",
+        ),
+        ("gold.salesforce_exports", "silver.stripe_payments, type: inner"),
+        ("on: email", "on: [id, email]"),
+        (
+            "          - {field: amount",
+            "          - {check: unique, fields: [id]}\n"
+            "          - {field: id, check: referential, table: silver.stripe_payments, column: id}\n"
+            "          - {field: amount",
+        ),
+    ],
+    "database_cdc": [
+        ("    - dedup", "    - pii:\n        hash: [email]\n        drop: [amount]\n    - dedup"),
+    ],
+    "cloud_transfer": [],
+    "event_streaming": [
+        ("  window_size", "  multiline: true\n  dead_letter: gs://company-raw/dead/\n  window_size")
+    ],
+}
+
+
+def whole(pattern: str) -> str:
+    text = (CANONICAL / f"{pattern}.yaml").read_text("utf-8")
+    for old, new in MORE[pattern]:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+@pytest.mark.parametrize("pattern", MORE)
+def test_a_mutation_of_any_pattern_is_refused_where_it_stands(tmp_path: Path, pattern: str) -> None:
+    text = whole(pattern)
+    source_id = yaml.safe_load(text)["source_id"]
+    for folder in ("sources", "schemas"):
+        (tmp_path / folder).mkdir()
+    schema = (CANONICAL / "schema.json").read_text("utf-8").replace("SOURCE", source_id)
+    (tmp_path / f"schemas/{source_id}.json").write_text(schema, "utf-8")
+    path = tmp_path / f"sources/{source_id}.yaml"
+    path.write_text(text, "utf-8")
+    load_source_file(path, tmp_path)
+    mutations = [*typos(text), *wrong_values(text)]
+    assert len(mutations) > 40
+    missed = [m.name for m in mutations if not refused(path, tmp_path, m)]
+    assert missed == []
+
+
+def refused(path: Path, include: Path, mutation: Mutation) -> bool:
+    """Whether a mistake is named on its line."""
+    path.write_bytes(mutation.content)
+    try:
+        load_source_file(path, include)
+    except ConfigError as error:
+        return any(p.line in mutation.lines and p.file.endswith(path.name) for p in error.problems)
+    return False
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -311,21 +384,36 @@ def test_marks_of_yaml_never_raise_anything_else(broken: Path, content: str) -> 
     judge(broken, "sources/github.yaml", content.encode())
 
 
+def with_a_value_somewhere(data: st.DataObject, text: str) -> Any:
+    """A document's value with anything at a place that is drawn."""
+    content: Any = yaml.safe_load(text)
+    spot, keys = content, []
+    while isinstance(spot, dict | list) and spot and (not keys or data.draw(st.booleans())):
+        keys.append(data.draw(st.sampled_from(list(spot) if isinstance(spot, dict) else range(len(spot)))))
+        spot = spot[keys[-1]]
+    target = content
+    for key in keys[:-1]:
+        target = target[key]
+    target[keys[-1]] = data.draw(VALUES)
+    return content
+
+
 @FUZZ
 @given(st.data())
 def test_a_value_anywhere_never_raises_anything_else(broken: Path, data: st.DataObject) -> None:
     for file, text in (("sources/github.yaml", YAML), ("schemas/github/1.0.json", SCHEMA)):
-        content: Any = yaml.safe_load(text)
-        spot, keys = content, []
-        while isinstance(spot, dict | list) and spot and (not keys or data.draw(st.booleans())):
-            keys.append(
-                data.draw(st.sampled_from(list(spot) if isinstance(spot, dict) else range(len(spot))))
-            )
-            spot = spot[keys[-1]]
-        target = content
-        for key in keys[:-1]:
-            target = target[key]
-        target[keys[-1]] = data.draw(VALUES)
+        content = with_a_value_somewhere(data, text)
         dumped = json.dumps(content) if file.endswith("json") else yaml.safe_dump(content, allow_unicode=True)
         judge(broken, file, dumped.encode("utf-8", "surrogatepass"))
         (broken / file).write_text(text, "utf-8")
+
+
+@FUZZ
+@given(st.data(), st.sampled_from(list(MORE)))
+def test_a_value_anywhere_in_a_pattern_never_raises_anything_else(
+    broken: Path, data: st.DataObject, pattern: str
+) -> None:
+    # With github's schema: what its fields lack are mistakes like any other.
+    text = whole(pattern).replace("schemas/", "schemas/github/1.0.json # ")
+    dumped = yaml.safe_dump(with_a_value_somewhere(data, text), allow_unicode=True)
+    judge(broken, "sources/github.yaml", dumped.encode("utf-8", "surrogatepass"))

@@ -160,13 +160,13 @@ class CrossChecks:
     ) -> Iterator[tuple[Location, str]]:
         yield from self._key((*here, "fields"), rule.get("fields"), paths)
         table, column = rule.get("table"), rule.get("column") or rule.get("field")
-        if rule.get("check") != "referential" or not isinstance(table, str) or "." not in table:
+        if rule.get("check") != "referential" or not (isinstance(table, str) and isinstance(column, str)):
             return
         if said := self._tables.problem(table, str(dig(self.document.data, ("source_id",)))):
             yield (*here, "table"), said
         elif (theirs := self._tables.columns(table)) is not None and column not in theirs:
             place = "column" if "column" in rule else "field"
-            yield (*here, place), f"{table} has no column {column!r}{did_you_mean(str(column), theirs)}"
+            yield (*here, place), f"{table} has no column {column!r}{did_you_mean(column, theirs)}"
 
     def _enrichments(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
         added: dict[str, SchemaField] = {}
