@@ -202,7 +202,7 @@ NAMED, MONITORING = "gold.salesforce_exports", "monitoring:"
         (STRIPE, "  secret_name: stripe-api-key\n", "", "needs secret_name"),
         (STRIPE, "auth_type: bearer_token", "auth_type: none", "needs auth_type"),
         (STRIPE, "auth_type: bearer_token", "auth_type: basic", "allowed: bearer_token, none"),
-        (STRIPE, "connector_type:", "tables:", "unknown key 'tables'"),
+        (STRIPE, "connector_type:", "tables:", "belongs to database_cdc, not to streaming_api"),
         (ORDERS, "[orders, order_items]", "[]", "at least 1"),
         (ORDERS, "[orders, order_items]", "[orders, orders]", "twice"),
         (ORDERS, "[orders, order_items]", "[orders; drop]", "write a table's name"),

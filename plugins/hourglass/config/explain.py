@@ -92,6 +92,8 @@ def kind_of(value: Any) -> str:
 
 def _message(error: dict[str, Any], location: Location, model: type[BaseModel]) -> tuple[str, bool]:
     kind, context, value = error["type"], error.get("ctx", {}), error.get("input")
+    if kind == "extra_forbidden" and (owners := _owners(location)):
+        return f"key {location[-1]!r} belongs to {owners}, not to {error['pattern']}; leave it out", True
     if kind == "extra_forbidden":
         hint = did_you_mean(str(location[-1]), _siblings(model, location))
         return f"unknown key {location[-1]!r}{hint}", True
@@ -120,6 +122,13 @@ def _name(location: Location) -> str:
     return next((step for step in reversed(location) if isinstance(step, str)), "")
 
 
+def _owners(location: Location) -> str:
+    """The patterns that have a key which this one has not; empty for a key that none has."""
+    if len(location) != 2 or location[0] != "ingestion":
+        return ""
+    return " and ".join(name for name, pattern in PATTERNS.items() if location[1] in pattern.model_fields)
+
+
 def _plain(error: Any) -> Iterator[dict[str, Any]]:
     """An error as if `ingestion` were one model and not a choice of one for each pattern."""
     location, context = tuple(error["loc"]), error.get("ctx", {})
@@ -132,7 +141,7 @@ def _plain(error: Any) -> Iterator[dict[str, Any]]:
         value = error["input"]["pattern"]
         yield {**error, "type": "literal_error", "loc": (*location, "pattern"), "ctx": known, "input": value}
     elif location[:1] == ("ingestion",) and len(location) > 1 and location[1] in PATTERNS:
-        yield {**error, "loc": (location[0], *location[2:])}
+        yield {**error, "loc": (location[0], *location[2:]), "pattern": location[1]}
     else:
         yield {**error}
 

@@ -112,6 +112,10 @@ def parse_metric(text: str) -> Metric:
     function = call[1].lower() if call else ""
     if call is None or not call[2].strip():
         raise ValueError(f"the metric {text!r} is no call; write one such as sum(amount) as total_amount")
+    if imbalance(call[2]):
+        raise ValueError(
+            f"the metric {text!r} is more than one call; write cast({named[1].strip()} as TYPE) as {named[2]}"
+        )
     if function not in _TAKES:
         hint = did_you_mean(function, _TAKES)
         raise ValueError(f"the metric {text!r} uses {function}, which is not known{hint}")
