@@ -65,7 +65,11 @@ def partition_param() -> Param:
 
 def chain_stages(build: Build) -> None:
     """Put the seven stages in order, leaving out those that the source has no work for."""
-    groups: list[TaskGroup] = [sense(build), refine(build), gate(build), publish(build)]
+    groups: list[TaskGroup]
+    if build.exported:
+        groups = [sense(build), gate(build)]
+    else:
+        groups = [sense(build), refine(build), gate(build), publish(build)]
     if has_models(build):
         groups.append(transform(build))
     serving = build.source.file.serving

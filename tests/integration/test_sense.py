@@ -35,6 +35,7 @@ class Prefix:
     def where(self, rule: Completeness, partition: Partition, **changes: Any) -> dict[str, Any]:
         return {
             "source": "sensetest",
+            "table": None,
             "grain": str(partition.grain),
             "partition": partition.key,
             "bucket": BUCKET,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.cloud import bigquery as bq
+from hourglass.cloud.export import exported_table
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
 from hourglass.operators.derived import derived_expectations
@@ -58,7 +59,9 @@ class ValidateCandidateOperator(SourceOperator):
         """
         partition = partition_of(context, self.source.grain)
         client = bq.client(self.platform, self.gcp_conn_id)
-        candidate = bq.flows(self.source)["silver"].candidate(self.platform, self.source, partition)
+        candidate = exported_table(self.source, self.platform, partition) or bq.flows(self.source)[
+            "silver"
+        ].candidate(self.platform, self.source, partition)
         entries = read_suite(self.platform, self.source)
         entries += derived_expectations(client, self.platform, self.source, partition)
         if not client.get_table(str(candidate)).num_rows:

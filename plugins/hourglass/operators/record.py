@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 class RecordPartitionOperator(SourceOperator):
     """Appends one row to the ledger; runs after all other stages in any state.
 
-    Takes what `SourceOperator` takes.
+    Args:
+        outcome: The task that says what became of the partition's lines.
+        kwargs: Passed to `SourceOperator`.
     """
+
+    def __init__(self, *, outcome: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.outcome = outcome
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Gather what the stages left and append it.
@@ -45,7 +51,7 @@ class RecordPartitionOperator(SourceOperator):
         tasks = ti.get_task_breadcrumbs(dag_id=self.dag_id, run_id=ti.run_id)
         state, failed_stage, timings = summarize(tasks)
         manifest = ti.xcom_pull(task_ids="sense.wait") or {}
-        refined = ti.xcom_pull(task_ids="refine.run") or {}
+        refined = ti.xcom_pull(task_ids=self.outcome) or {}
         counts = refined.get("counts") or {}
         accounted = ti.xcom_pull(task_ids="gate.account") or {}
         validated = ti.xcom_pull(task_ids="gate.validate") or {}

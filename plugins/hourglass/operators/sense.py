@@ -27,7 +27,7 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     """Judge the partition once and, when it is complete, write its manifest.
 
     Args:
-        where: Source, grain, partition, bucket, prefixes, rule, ops bucket and connection, as plain values.
+        where: What `where_of` returns.
         now: The current time.
 
     Returns:
@@ -37,6 +37,8 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
 
     storage = gcs.client(where["gcp_conn_id"])
     partition = Partition.parse(where["partition"], Grain.of(where["grain"]))
+    if where["table"]:
+        return _look_at_table(where, partition, storage, now)
     listings = [gcs.list_objects(storage, where["bucket"], prefix) for prefix in where["prefixes"]]
     listing = merge(listings, where["dead_letter_prefix"], where["rule"]["marker"])
     if where["by_creation_time"]:
@@ -55,6 +57,32 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     }
 
 
+def _look_at_table(
+    where: dict[str, Any], partition: Partition, storage: Any, now: datetime
+) -> tuple[Readiness, dict[str, Any]]:
+    """The same for a partition that is a table of an export."""
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    from hourglass.cloud import gcs
+    from hourglass.cloud.export import describe
+    from hourglass.ingest.export import ExportManifest
+
+    client = BigQueryHook(gcp_conn_id=where["gcp_conn_id"]).get_client(project_id=where["project"])
+    found = describe(client, where["table"])
+    readiness = assess([found.as_object()] if found else [], partition, rule_from(where["rule"]), now)
+    if readiness.verdict is not Verdict.COMPLETE or found is None:
+        return readiness, {}
+    manifest = ExportManifest(where["source"], partition.key, found)
+    gcs.create_once(storage, where["ops_bucket"], manifest.name, manifest.to_json())
+    return readiness, {
+        "partition": partition.key,
+        "hash": manifest.hash,
+        "uri": f"gs://{where['ops_bucket']}/{manifest.name}",
+        "objects": 1,
+        "bytes": found.bytes,
+    }
+
+
 def where_of(source: Source, platform: Platform, partition: Partition, gcp_conn_id: str) -> dict[str, Any]:
     """What `look` needs to know of a source and a partition, as JSON values.
 
@@ -64,8 +92,13 @@ def where_of(source: Source, platform: Platform, partition: Partition, gcp_conn_
         partition: The partition, of the source's grain.
         gcp_conn_id: The Airflow connection.
     """
+    from hourglass.cloud.export import exported_table
+
     bucket, prefixes = source.prefixes(partition)
+    table = exported_table(source, platform, partition)
     return {
+        "table": table and str(table),
+        "project": platform.project,
         "source": source.id,
         "grain": str(partition.grain),
         "partition": partition.key,
@@ -113,7 +146,9 @@ def rule_from(values: dict[str, Any]) -> Completeness:
 
 
 def places(where: dict[str, Any]) -> str:
-    """The partition's prefixes as URIs."""
+    """Where the partition is: its table, or its prefixes as URIs."""
+    if where["table"]:
+        return str(where["table"])
     return ", ".join(f"gs://{where['bucket']}/{prefix}" for prefix in where["prefixes"])
 
 

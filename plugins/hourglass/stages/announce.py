@@ -6,10 +6,9 @@ from typing import Any
 
 from airflow.sdk import Asset, Metadata, TaskGroup, task
 
-from hourglass.config import Source
 from hourglass.operators.record import RecordPartitionOperator
 from hourglass.run import partition_of
-from hourglass.stages.build import REFINE, WAIT, Build
+from hourglass.stages.build import WAIT, Build
 
 
 def published_asset(build: Build) -> Asset:
@@ -26,23 +25,25 @@ def announce(build: Build) -> TaskGroup:
     """
     asset = published_asset(build)
     with TaskGroup("announce", tooltip="write the ledger, emit the asset event") as group:
-        RecordPartitionOperator(task_id="record", trigger_rule="all_done", **build.kwargs())
+        RecordPartitionOperator(
+            task_id="record", trigger_rule="all_done", outcome=build.outcome, **build.kwargs()
+        )
 
         @task(task_id="emit", outlets=[asset])
         def emit(**context: Any) -> Any:
-            yield Metadata(asset, extra=event_extra(build.source, context))
+            yield Metadata(asset, extra=event_extra(build, context))
 
         emit()
     return group
 
 
-def event_extra(source: Source, context: Any) -> dict[str, Any]:
+def event_extra(build: Build, context: Any) -> dict[str, Any]:
     """What consumers of the asset learn of the partition."""
     manifest = context["ti"].xcom_pull(task_ids=WAIT)
-    refined = context["ti"].xcom_pull(task_ids=REFINE)
+    refined = context["ti"].xcom_pull(task_ids=build.outcome)
     return {
-        "source": source.id,
-        "partition": partition_of(context, source.grain).key,
+        "source": build.source.id,
+        "partition": partition_of(context, build.source.grain).key,
         "manifest_hash": manifest["hash"],
         "counts": refined["counts"],
         "event_dates": refined["event_dates"],

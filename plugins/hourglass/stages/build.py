@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hourglass.config import Platform, Source
+from hourglass.config.patterns import BigqueryExport
 
 # Task ids that later stages read.
 WAIT = "sense.wait"
 REFINE = "refine.run"
-EVENT_DATES = "{{ (ti.xcom_pull(task_ids='refine.run') or {}).get('event_dates', []) | join(',') }}"
+ACCOUNT = "gate.account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,23 @@ class Build:
 
     source: Source
     platform: Platform
+
+    @property
+    def exported(self) -> bool:
+        """Whether the partitions are tables of an export, which are neither refined nor published by us."""
+        return isinstance(self.source.file.ingestion, BigqueryExport)
+
+    @property
+    def outcome(self) -> str:
+        """The task that says what became of the partition's lines."""
+        return ACCOUNT if self.exported else REFINE
+
+    @property
+    def event_dates(self) -> str:
+        """The event dates of the partition, as a template."""
+        return (
+            f"{{{{ (ti.xcom_pull(task_ids='{self.outcome}') or {{}}).get('event_dates', []) | join(',') }}}}"
+        )
 
     def kwargs(self) -> dict[str, Any]:
         """The two arguments that every operator of ours takes."""

@@ -1,23 +1,24 @@
-"""Stage 5, transform: the source's own dbt models and tests, as a Cosmos task group."""
+"""Stage 5, transform: the source's own dbt models and tests, as Cosmos's tasks."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from airflow.sdk import TaskGroup
-from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from cosmos import ProfileConfig, RenderConfig
+from cosmos.airflow.graph import build_airflow_graph
+from cosmos.cache import _obtain_cache_dir_path
+from cosmos.constants import ExecutionMode, InvocationMode, TestBehavior, TestIndirectSelection
 
 from hourglass.config import Platform
-from hourglass.stages.build import EVENT_DATES, Build
+from hourglass.stages.build import Build
+from hourglass.stages.dbt_nodes import tagged_nodes
 
-
-def selector(source_id: str) -> str:
-    """The dbt selector of a source's own models."""
-    return f"tag:{source_id}"
+_RENDERING = RenderConfig(test_behavior=TestBehavior.BUILD, emit_datasets=False)
 
 
 def has_models(build: Build) -> bool:
@@ -28,46 +29,51 @@ def has_models(build: Build) -> bool:
 def transform(build: Build) -> TaskGroup:
     """Build the stage.
 
+    Cosmos makes one task of each model, with its tests. Its own task group would read the whole manifest for each
+    source, so that it is given the nodes.
+
     Args:
         build: The source and the deployment.
     """
     project = build.platform.include / "dbt"
-    group: TaskGroup = DbtTaskGroup(
-        group_id="transform",
-        project_config=ProjectConfig(
-            dbt_project_path=project,
-            manifest_path=manifest_path(build.platform),
-            install_dbt_deps=False,
-            partial_parse=True,
-        ),
-        profile_config=ProfileConfig(
-            profile_name="hourglass",
-            target_name=os.environ.get("HOURGLASS_DBT_TARGET", "prod"),
-            profiles_yml_filepath=project / "profiles.yml",
-        ),
-        execution_config=ExecutionConfig(
+    with TaskGroup("transform", tooltip="the source's own dbt models and tests") as group:
+        build_airflow_graph(
+            nodes=tagged_nodes(manifest_path(build.platform), build.source.id),
+            dag=group.dag,
+            task_group=group,
             execution_mode=ExecutionMode.LOCAL,
-            invocation_mode=InvocationMode.DBT_RUNNER,
-            dbt_executable_path=dbt_executable(),
-        ),
-        render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST,
-            select=[selector(build.source.id)],
-            test_behavior=TestBehavior.BUILD,
-            dbt_deps=False,
-            # Hourglass announces the partition itself; Cosmos's asset names are not valid in Airflow 3.
-            emit_datasets=False,
-        ),
-        operator_args={
-            "env": {"HOURGLASS_EVENT_DATES": EVENT_DATES},
-            "append_env": True,
-            "install_deps": False,
-            # A test that spans two models runs with the later one, when both are there.
-            "indirect_selection": "buildable",
-            "retries": 2,
-        },
-    )
+            test_indirect_selection=TestIndirectSelection.BUILDABLE,
+            dbt_project_name="hourglass",
+            render_config=_RENDERING,
+            task_args={
+                "project_dir": project,
+                "profile_config": _profile(project),
+                # Where Cosmos keeps dbt's own parse of the project between tasks.
+                "cache_dir": _obtain_cache_dir_path(f"{build.source.id}__transform"),
+                "manifest_filepath": manifest_path(build.platform),
+                "invocation_mode": InvocationMode.DBT_RUNNER,
+                "dbt_executable_path": dbt_executable(),
+                "partial_parse": True,
+                "install_deps": False,
+                # Hourglass announces the partition itself; Cosmos's asset names are not valid in Airflow 3.
+                "emit_datasets": False,
+                "env": {"HOURGLASS_EVENT_DATES": build.event_dates},
+                "append_env": True,
+                # A test that spans two models runs with the later one, when both are there.
+                "indirect_selection": "buildable",
+                "retries": 2,
+            },
+        )
     return group
+
+
+@lru_cache(maxsize=8)
+def _profile(project: Path) -> ProfileConfig:
+    return ProfileConfig(
+        profile_name="hourglass",
+        target_name=os.environ.get("HOURGLASS_DBT_TARGET", "prod"),
+        profiles_yml_filepath=project / "profiles.yml",
+    )
 
 
 def manifest_path(platform: Platform) -> Path:
@@ -75,6 +81,7 @@ def manifest_path(platform: Platform) -> Path:
     return platform.include / "dbt" / "target" / "manifest.json"
 
 
+@lru_cache(maxsize=1)
 def dbt_executable() -> str:
     """The dbt of this Python environment."""
     beside = Path(sys.executable).with_name("dbt")
