@@ -55,7 +55,7 @@ def partition_of(context: Mapping[str, Any], grain: Grain) -> Partition:
     partition = own_partition(context, grain)
     if partition is None:
         raise ValueError(
-            f"run {context['dag_run'].run_id} stands for no partition of one {grain}; "
+            f"run {context['dag_run'].run_id} stands for no partition of {grain.length_in_words}; "
             "trigger the DAG with a partition, or run `make dag SOURCE=… PARTITION=…`"
         )
     return partition

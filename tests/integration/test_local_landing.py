@@ -51,7 +51,7 @@ def test_lands_under_the_partitions_prefix(cloud: Cloud, storage_client: storage
     [
         ({"source": "githup"}, "there is no source 'githup'"),
         ({"partition": "2021-07-20T25"}, "'2021-07-20T25' is not a partition"),
-        ({"partition": "2021-07-20"}, "whose grain is hour"),
+        ({"partition": "2021-07-20"}, "are one hour"),
     ],
 )
 def test_wrong_names_are_refused(cloud: Cloud, file: Path, arguments: dict[str, str], message: str) -> None:

@@ -200,7 +200,7 @@ def test_the_spec_is_a_function_of_manifest_and_configuration(include: Path) -> 
 
 
 def test_a_partition_of_another_grain_is_refused(include: Path) -> None:
-    with pytest.raises(ValueError, match="lands by the hour"):
+    with pytest.raises(ValueError, match="are one hour"):
         load_source("github", include).prefixes(Partition.parse("2021-07-21"))
 
 

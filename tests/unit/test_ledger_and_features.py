@@ -136,5 +136,5 @@ def test_the_form_asks_for_the_last_ended_partition_unless_told_otherwise() -> N
     now = datetime(2021, 7, 21, 7, 30, tzinfo=UTC)
     assert requested_partition(context(None), Grain.HOUR, now).key == "2021-07-21T06"
     assert requested_partition(context(None, "2021-07-20T01"), Grain.HOUR, now).key == "2021-07-20T01"
-    with pytest.raises(ValueError, match="whose grain is hour"):
+    with pytest.raises(ValueError, match="are one hour"):
         requested_partition(context(None, "2021-07-20"), Grain.HOUR, now)

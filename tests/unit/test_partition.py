@@ -74,6 +74,31 @@ def test_a_bad_key_says_how_to_write_one(key: str) -> None:
         Partition.parse(key)
 
 
+def test_a_key_says_its_own_form_when_no_grain_does() -> None:
+    keys = ("2021-07-21", "2021-07-21T06", "2021-07-21T06:15")
+    assert [Partition.parse(key).key for key in keys] == list(keys)
+
+
+@pytest.mark.parametrize(
+    ("key", "cron", "near"),
+    [
+        ("2021-07-21T06", "*/15 * * * *", "2021-07-21T06:00"),
+        ("2021-07-21T06:20", "*/15 * * * *", "2021-07-21T06:15"),
+        ("2021-07-21", "0 2 * * *", "2021-07-20T02"),
+        ("2021-07-21T06", "0 0 * * *", "2021-07-21"),
+    ],
+)
+def test_a_key_of_another_grain_says_which_one_is_near(key: str, cron: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"write one such as {near} "):
+        Partition.parse(key, Grain.of(cron))
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 * * *", "61 * * * *", "@hour"])
+def test_what_never_fires_cuts_nothing(cron: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        Grain.of(cron)
+
+
 def test_a_start_off_the_grain_is_refused() -> None:
     with pytest.raises(ValueError, match="not the start"):
         Partition(datetime(2021, 7, 21, 6, 20, tzinfo=UTC))

@@ -103,14 +103,14 @@ def facts(source: Source) -> Iterator[tuple[str, str]]:
     partition = Partition.last_ended(datetime.now(tz=UTC), source.grain)
     bucket, prefixes = source.prefixes(partition)
     closes = partition.end + source.completeness.close_after
-    yield "grain", f"one {source.grain}"
+    yield "grain", source.grain.length_in_words
     yield (
         "for example partition",
         f"{partition.key} (closes at {closes:%Y-%m-%d %H:%M:%S} UTC at the earliest)",
     )
     created = ", of which those created in that interval" if source.by_creation_time else ""
     yield "lies in", ", ".join(f"gs://{bucket}/{prefix}" for prefix in prefixes) + created
-    yield "event time", source.event_time or f"none: every event has the date of its {source.grain}"
+    yield "event time", source.event_time or f"none: every event has the date of its partition"
     fields = source.schema.paths()
     yield (
         "schema",

@@ -47,7 +47,7 @@ def resolve(template: str, grain: Grain) -> str:
     missing = [token for token in needed if token not in present]
     if missing:
         raise ValueError(
-            f"path_template {template!r} cannot tell one {grain} from the next: it lacks {', '.join(missing)}"
+            f"path_template {template!r} cannot tell one partition from the next: it lacks {', '.join(missing)}"
             f"; write hive, plain, or a path with {', '.join(needed)}"
         )
     if grain == Grain.DAY and "hh" in present:

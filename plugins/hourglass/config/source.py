@@ -100,7 +100,8 @@ class Source:
         if partition.grain != self.grain:
             near = Partition.containing(partition.start, self.grain).key
             raise ValueError(
-                f"{partition.key} is one {partition.grain}, but {self.id} lands by the {self.grain}; "
+                f"{partition.key} is {partition.grain.length_in_words}, but the partitions of {self.id} are "
+                f"{self.grain.length_in_words}; "
                 f"write it as {near}"
             )
         ingestion, folder = self.file.ingestion, self.location.split("/", 3)[3]

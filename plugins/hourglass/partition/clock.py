@@ -102,6 +102,12 @@ class Grain:
         """The first start after a moment, in UTC."""
         return _utc(croniter(self.cron, start.astimezone(UTC)).get_next(datetime))
 
+    @property
+    def length_in_words(self) -> str:
+        """How long a partition is, for messages."""
+        name = _NAMES.get(self.cron)
+        return f"one {name}" if name else f"from one firing of {self.cron!r} to the next"
+
     def __str__(self) -> str:
         return _NAMES.get(self.cron, self.cron)
 
@@ -134,7 +140,9 @@ class Partition:
             raise ValueError(f"partition start {self.start} has no time zone; give it in UTC")
         object.__setattr__(self, "start", self.start.astimezone(UTC))
         if not self.starts_at(self.start, self.grain):
-            raise ValueError(f"{self.start.isoformat()} is not the start of a partition of one {self.grain}")
+            raise ValueError(
+                f"{self.start.isoformat()} is not the start of a partition of {self.grain.length_in_words}"
+            )
 
     @staticmethod
     def starts_at(moment: datetime, grain: Grain) -> bool:
@@ -147,7 +155,7 @@ class Partition:
 
         Args:
             key: The text.
-            grain: How the source's time is cut; by default a date is one day and anything else one hour.
+            grain: How the source's time is cut; by default the key's own form says it: a day, an hour, a minute.
 
         Raises:
             ValueError: The text is no key, or no partition of the grain starts there; the message shows what
@@ -155,11 +163,11 @@ class Partition:
         """
         start = _start_of(key)
         if grain is None:
-            grain = Grain.DAY if "T" not in key else Grain.HOUR
+            grain = Grain.of("* * * * *" if ":" in key else _HOURLY if "T" in key else _DAILY)
         if start.strftime(grain.key_format) != key or not cls.starts_at(start, grain):
             near = grain.floor(start).strftime(grain.key_format)
             raise ValueError(
-                f"{key!r} is not the start of a partition of this source, whose grain is {grain}; "
+                f"{key!r} is no partition of this source, whose partitions are {grain.length_in_words}; "
                 f"write one such as {near} (UTC)"
             )
         return cls(start, grain)
