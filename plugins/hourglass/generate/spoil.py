@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from hourglass.config.ingestion import CsvFormat
 from hourglass.config.rules import Rule
 from hourglass.config.schema import SchemaField
 from hourglass.config.source import Source
@@ -135,7 +136,7 @@ class Spoilers:
     def _by_value(self, rule: Rule, path: Path) -> Callable[[Record, Draw], bool]:
         def apply(record: Record, draw: Draw) -> bool:
             old = get(record, path)
-            candidates = self._bad_values(rule, old, draw)
+            candidates = [v for v in self._bad_values(rule, old, draw) if v != self._null_text]
             if not any(self._tried(record, rule, path, value) for value in candidates):
                 put(record, path, old)
                 return False
@@ -194,6 +195,12 @@ class Spoilers:
 
     def _once(self) -> list[SchemaField]:
         return [f for f in self.source.schema.fields if f.mode != "REPEATED"]
+
+    @property
+    def _null_text(self) -> str | None:
+        """What a CSV cannot say, since it stands for a value that is not there."""
+        ingestion = self.source.file.ingestion
+        return (ingestion.csv or CsvFormat()).null_value if ingestion.format == "csv" else None
 
     @property
     def _is_typed(self) -> bool:
