@@ -19,12 +19,13 @@ _URL = re.compile(r"https://[^\s/?#@]+([/?][^\s#]*)?|http://(127\.0\.0\.1|localh
 
 
 _SCHEDULE = Landing.model_fields["schedule"].description
+_SCHEDULE = "A cron expression of five fields in UTC, in quotes: each firing begins a partition."
 
 
 class BatchFile(Landing):
     """Files that a producer puts into the bucket."""
 
-    pattern: Literal["batch_file"]
+    pattern: Literal["batch_file"] = Field(description="Files that a producer puts into the bucket.")
     location: Folder = Field(description="`gs://bucket/prefix/`, with `/` at the end.")
 
 
@@ -76,7 +77,9 @@ class StreamingApi(Landing):
 
     default_template: ClassVar[str | None] = "hive"
 
-    pattern: Literal["streaming_api"]
+    pattern: Literal["streaming_api"] = Field(
+        description="A REST API that is polled, or that calls a webhook."
+    )
     schedule: str = Field("0 * * * *", description=_SCHEDULE)
     connector_type: Literal["rest_api"] = Field("rest_api", description="The kind of API.")
     api_endpoint: str | None = Field(
@@ -136,7 +139,9 @@ class DatabaseCdc(Landing):
 
     default_template: ClassVar[str | None] = "{table}/plain"
 
-    pattern: Literal["database_cdc"]
+    pattern: Literal["database_cdc"] = Field(
+        description="The changes of a database's tables, as Datastream writes them."
+    )
     schedule: str = Field("0 * * * *", description=_SCHEDULE)
     connector_type: Literal["datastream"] = Field("datastream", description="What reads the changes.")
     database_type: Literal["postgresql"] = Field(description="The database.")
@@ -163,7 +168,7 @@ class CloudTransfer(Landing):
 
     default_template: ClassVar[str | None] = "hive"
 
-    pattern: Literal["cloud_transfer"]
+    pattern: Literal["cloud_transfer"] = Field(description="Objects that are copied from another cloud.")
     source_type: Literal["s3"] = Field(description="The other cloud's storage.")
     source_bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
         description="The bucket there."
@@ -201,7 +206,9 @@ class EventStreaming(Landing):
 
     default_template: ClassVar[str | None] = "plain"
 
-    pattern: Literal["event_streaming"]
+    pattern: Literal["event_streaming"] = Field(
+        description="A Pub/Sub topic whose subscription writes objects into the bucket."
+    )
     schedule: str = Field("0 * * * *", description=_SCHEDULE)
     pubsub_topic: Annotated[
         str, StringConstraints(pattern=r"^(projects/[a-z0-9:.-]+/topics/)?[A-Za-z][A-Za-z0-9_.~+%-]+$")
@@ -233,7 +240,9 @@ class EventStreaming(Landing):
 class BigqueryExport(Landing):
     """Daily tables that another product exports into BigQuery, and that stay there."""
 
-    pattern: Literal["bigquery_export"]
+    pattern: Literal["bigquery_export"] = Field(
+        description="Daily tables that another product exports into BigQuery, and that stay there."
+    )
     schedule: str = Field("0 0 * * *", description=_SCHEDULE)
     source_table: Annotated[
         str, StringConstraints(pattern=r"^([a-z][a-z0-9-]{4,28}[a-z0-9]\.)?[A-Za-z0-9_]+\.[A-Za-z0-9_]+_$")
