@@ -14,7 +14,7 @@ from pathlib import Path
 
 _MARKER = re.compile(
     r"(?:--|#) Generated from sources/(?P<source>\w+)\.yaml by hourglass compile; "
-    r"delete this line to own the file \((?P<hash>[0-9a-f]{12})\)"
+    r"delete this line to own it \((?P<hash>[0-9a-f]{12})\)"
 )
 
 
@@ -49,7 +49,7 @@ class Artifact:
         comment = "--" if self.path.suffix == ".sql" else "#"
         return (
             f"{comment} Generated from sources/{self.source}.yaml by hourglass compile; "
-            f"delete this line to own the file ({_digest(self.body)})\n{self.body}"
+            f"delete this line to own it ({_digest(self.body)})\n{self.body}"
         )
 
     def state(self, project: Path) -> State:

@@ -1,4 +1,4 @@
--- Generated from sources/aws_data_lake.yaml by hourglass compile; delete this line to own the file (82a629aac571)
+-- Generated from sources/aws_data_lake.yaml by hourglass compile; delete this line to own it (82a629aac571)
 select
     shipment_id,
     order_id,

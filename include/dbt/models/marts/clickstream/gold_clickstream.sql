@@ -1,4 +1,4 @@
--- Generated from sources/clickstream.yaml by hourglass compile; delete this line to own the file (fd0c84e647b6)
+-- Generated from sources/clickstream.yaml by hourglass compile; delete this line to own it (fd0c84e647b6)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

@@ -1,4 +1,4 @@
--- Generated from sources/clickstream.yaml by hourglass compile; delete this line to own the file (2b6fd18083a2)
+-- Generated from sources/clickstream.yaml by hourglass compile; delete this line to own it (2b6fd18083a2)
 select
     product_category,
     event_name,

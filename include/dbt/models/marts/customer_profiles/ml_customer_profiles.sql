@@ -1,4 +1,4 @@
--- Generated from sources/customer_profiles.yaml by hourglass compile; delete this line to own the file (e49021385fc0)
+-- Generated from sources/customer_profiles.yaml by hourglass compile; delete this line to own it (e49021385fc0)
 with ranked as (
     select
         *,

@@ -1,4 +1,4 @@
--- Generated from sources/customer_profiles.yaml by hourglass compile; delete this line to own the file (ae3596c69bb1)
+-- Generated from sources/customer_profiles.yaml by hourglass compile; delete this line to own it (ae3596c69bb1)
 select
     customer_id,
     address_city,

@@ -1,4 +1,4 @@
--- Generated from sources/customer_support.yaml by hourglass compile; delete this line to own the file (0f527ea5cfff)
+-- Generated from sources/customer_support.yaml by hourglass compile; delete this line to own it (0f527ea5cfff)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

@@ -1,4 +1,4 @@
--- Generated from sources/customer_support.yaml by hourglass compile; delete this line to own the file (8e8ffc68fb12)
+-- Generated from sources/customer_support.yaml by hourglass compile; delete this line to own it (8e8ffc68fb12)
 select
     category,
     channel,

@@ -1,8 +1,8 @@
--- Generated from sources/events.yaml by hourglass compile; delete this line to own the file (b4aab21dabfd)
+-- Generated from sources/events.yaml by hourglass compile; delete this line to own it (fc26fa0f9588)
 {%- set event_dates = hourglass_event_dates() %}
 
-with -- The rows of the event dates at hand, from every partition that can hold them.
-landed as (
+-- The rows of the event dates at hand, from every partition that can hold them.
+with landed as (
     select *
     from {{ source("events", "events") }}
     where

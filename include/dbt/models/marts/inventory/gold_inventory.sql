@@ -1,4 +1,4 @@
--- Generated from sources/inventory.yaml by hourglass compile; delete this line to own the file (f78f12b8fa3a)
+-- Generated from sources/inventory.yaml by hourglass compile; delete this line to own it (f78f12b8fa3a)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

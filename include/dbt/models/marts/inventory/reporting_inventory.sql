@@ -1,4 +1,4 @@
--- Generated from sources/inventory.yaml by hourglass compile; delete this line to own the file (11d9bf8bd717)
+-- Generated from sources/inventory.yaml by hourglass compile; delete this line to own it (11d9bf8bd717)
 select
     product_id,
     warehouse_id,

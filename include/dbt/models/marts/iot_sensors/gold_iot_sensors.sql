@@ -1,4 +1,4 @@
--- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own the file (cceb74af17e4)
+-- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own it (cceb74af17e4)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

@@ -1,4 +1,4 @@
--- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own the file (cfa9b9a3613c)
+-- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own it (cfa9b9a3613c)
 select
     event_date,
     device_id,

@@ -1,4 +1,4 @@
--- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own the file (ad6334cf02b6)
+-- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own it (ad6334cf02b6)
 with ranked as (
     select
         *,

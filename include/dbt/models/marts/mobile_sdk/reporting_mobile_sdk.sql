@@ -1,4 +1,4 @@
--- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own the file (4cabf98226f6)
+-- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own it (4cabf98226f6)
 select
     event_id,
     event_timestamp,

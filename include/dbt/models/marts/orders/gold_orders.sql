@@ -1,4 +1,4 @@
--- Generated from sources/orders.yaml by hourglass compile; delete this line to own the file (e07e714d2265)
+-- Generated from sources/orders.yaml by hourglass compile; delete this line to own it (e07e714d2265)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

@@ -1,4 +1,4 @@
--- Generated from sources/orders.yaml by hourglass compile; delete this line to own the file (4c19a1c84a7d)
+-- Generated from sources/orders.yaml by hourglass compile; delete this line to own it (4c19a1c84a7d)
 select
     customer_id,
     date,

@@ -1,4 +1,4 @@
--- Generated from sources/product_catalog.yaml by hourglass compile; delete this line to own the file (0d2956741b93)
+-- Generated from sources/product_catalog.yaml by hourglass compile; delete this line to own it (0d2956741b93)
 select
     product_id,
     sku,

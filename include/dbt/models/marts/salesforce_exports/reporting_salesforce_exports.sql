@@ -1,4 +1,4 @@
--- Generated from sources/salesforce_exports.yaml by hourglass compile; delete this line to own the file (138b74998d9b)
+-- Generated from sources/salesforce_exports.yaml by hourglass compile; delete this line to own it (138b74998d9b)
 select
     id,
     name,

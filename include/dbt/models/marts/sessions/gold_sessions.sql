@@ -1,8 +1,8 @@
--- Generated from sources/sessions.yaml by hourglass compile; delete this line to own the file (11ccb7046dc1)
+-- Generated from sources/sessions.yaml by hourglass compile; delete this line to own it (0c5a4821c7b6)
 {%- set event_dates = hourglass_event_dates() %}
 
-with -- The rows of the event dates at hand, from every partition that can hold them.
-landed as (
+-- The rows of the event dates at hand, from every partition that can hold them.
+with landed as (
     select *
     from {{ source("sessions", "sessions") }}
     where

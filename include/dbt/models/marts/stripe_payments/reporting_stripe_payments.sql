@@ -1,4 +1,4 @@
--- Generated from sources/stripe_payments.yaml by hourglass compile; delete this line to own the file (340d36732541)
+-- Generated from sources/stripe_payments.yaml by hourglass compile; delete this line to own it (340d36732541)
 select
     id,
     object,

@@ -1,4 +1,4 @@
--- Generated from sources/transactions.yaml by hourglass compile; delete this line to own the file (3ac232ded38d)
+-- Generated from sources/transactions.yaml by hourglass compile; delete this line to own it (3ac232ded38d)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

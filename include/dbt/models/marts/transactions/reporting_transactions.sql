@@ -1,4 +1,4 @@
--- Generated from sources/transactions.yaml by hourglass compile; delete this line to own the file (b154255274ed)
+-- Generated from sources/transactions.yaml by hourglass compile; delete this line to own it (b154255274ed)
 select
     customer_id,
     category,

@@ -1,4 +1,4 @@
--- Generated from sources/user_activity.yaml by hourglass compile; delete this line to own the file (a79dc98c8853)
+-- Generated from sources/user_activity.yaml by hourglass compile; delete this line to own it (a79dc98c8853)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.

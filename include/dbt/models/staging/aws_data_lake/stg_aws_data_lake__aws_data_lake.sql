@@ -1,4 +1,4 @@
--- Generated from sources/aws_data_lake.yaml by hourglass compile; delete this line to own the file (c9ac5e2b0272)
+-- Generated from sources/aws_data_lake.yaml by hourglass compile; delete this line to own it (c9ac5e2b0272)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     shipment_id,

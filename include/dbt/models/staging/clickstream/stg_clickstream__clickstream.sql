@@ -1,4 +1,4 @@
--- Generated from sources/clickstream.yaml by hourglass compile; delete this line to own the file (0cde9ca58351)
+-- Generated from sources/clickstream.yaml by hourglass compile; delete this line to own it (0cde9ca58351)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     event_id,

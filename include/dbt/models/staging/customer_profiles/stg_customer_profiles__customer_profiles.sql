@@ -1,4 +1,4 @@
--- Generated from sources/customer_profiles.yaml by hourglass compile; delete this line to own the file (08b2ac2af58f)
+-- Generated from sources/customer_profiles.yaml by hourglass compile; delete this line to own it (08b2ac2af58f)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     customer_id,

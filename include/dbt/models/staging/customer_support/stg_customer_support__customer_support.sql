@@ -1,4 +1,4 @@
--- Generated from sources/customer_support.yaml by hourglass compile; delete this line to own the file (9bc023782e50)
+-- Generated from sources/customer_support.yaml by hourglass compile; delete this line to own it (9bc023782e50)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     ticket_id,

@@ -1,4 +1,4 @@
--- Generated from sources/events.yaml by hourglass compile; delete this line to own the file (207c39706825)
+-- Generated from sources/events.yaml by hourglass compile; delete this line to own it (207c39706825)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     event_id,

@@ -1,4 +1,4 @@
--- Generated from sources/inventory.yaml by hourglass compile; delete this line to own the file (51a331929133)
+-- Generated from sources/inventory.yaml by hourglass compile; delete this line to own it (51a331929133)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     event_type,

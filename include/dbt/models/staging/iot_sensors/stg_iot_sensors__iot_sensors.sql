@@ -1,4 +1,4 @@
--- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own the file (c6e5c59319ab)
+-- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own it (c6e5c59319ab)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     message_id,

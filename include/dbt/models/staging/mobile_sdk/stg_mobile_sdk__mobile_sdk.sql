@@ -1,4 +1,4 @@
--- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own the file (a158ef591ec2)
+-- Generated from sources/mobile_sdk.yaml by hourglass compile; delete this line to own it (a158ef591ec2)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     event_id,

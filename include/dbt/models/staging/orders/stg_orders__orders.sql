@@ -1,4 +1,4 @@
--- Generated from sources/orders.yaml by hourglass compile; delete this line to own the file (70b6a5365170)
+-- Generated from sources/orders.yaml by hourglass compile; delete this line to own it (70b6a5365170)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     event_type,

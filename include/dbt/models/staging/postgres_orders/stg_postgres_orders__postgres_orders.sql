@@ -1,4 +1,4 @@
--- Generated from sources/postgres_orders.yaml by hourglass compile; delete this line to own the file (f46ef3538af5)
+-- Generated from sources/postgres_orders.yaml by hourglass compile; delete this line to own it (f46ef3538af5)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     uuid,

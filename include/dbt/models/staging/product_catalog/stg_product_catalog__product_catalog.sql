@@ -1,4 +1,4 @@
--- Generated from sources/product_catalog.yaml by hourglass compile; delete this line to own the file (3868f4cbb450)
+-- Generated from sources/product_catalog.yaml by hourglass compile; delete this line to own it (3868f4cbb450)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     product_id,

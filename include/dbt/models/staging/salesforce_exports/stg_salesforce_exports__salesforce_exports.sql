@@ -1,4 +1,4 @@
--- Generated from sources/salesforce_exports.yaml by hourglass compile; delete this line to own the file (c9fb312f44cc)
+-- Generated from sources/salesforce_exports.yaml by hourglass compile; delete this line to own it (c9fb312f44cc)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     id,

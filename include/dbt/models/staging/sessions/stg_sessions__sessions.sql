@@ -1,4 +1,4 @@
--- Generated from sources/sessions.yaml by hourglass compile; delete this line to own the file (3858cbf38ac5)
+-- Generated from sources/sessions.yaml by hourglass compile; delete this line to own it (3858cbf38ac5)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     session_id,

@@ -1,4 +1,4 @@
--- Generated from sources/stripe_payments.yaml by hourglass compile; delete this line to own the file (b0bb567d9964)
+-- Generated from sources/stripe_payments.yaml by hourglass compile; delete this line to own it (b0bb567d9964)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     id,

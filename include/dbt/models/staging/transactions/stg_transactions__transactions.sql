@@ -1,4 +1,4 @@
--- Generated from sources/transactions.yaml by hourglass compile; delete this line to own the file (325185a7ebd0)
+-- Generated from sources/transactions.yaml by hourglass compile; delete this line to own it (325185a7ebd0)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     transaction_id,

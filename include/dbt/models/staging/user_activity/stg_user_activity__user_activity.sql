@@ -1,4 +1,4 @@
--- Generated from sources/user_activity.yaml by hourglass compile; delete this line to own the file (60270d0bcb6e)
+-- Generated from sources/user_activity.yaml by hourglass compile; delete this line to own it (60270d0bcb6e)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     event_type,

@@ -1,4 +1,4 @@
--- Generated from sources/users.yaml by hourglass compile; delete this line to own the file (9b430632c13d)
+-- Generated from sources/users.yaml by hourglass compile; delete this line to own it (9b430632c13d)
 -- A view without window functions or aggregates: filters on landing_hour and event_date reach the table.
 select
     user_id,
