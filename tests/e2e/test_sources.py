@@ -53,6 +53,7 @@ class Runs:
     partitions: dict[str, Partition] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stay_where_they_are: set[str] = field(default_factory=set)
     logs: Path = Path()
 
 
@@ -79,6 +80,7 @@ class Landing:
         tally = generate(source, partition, folder, ROWS, SOUND)
         for path in sorted(folder.rglob("*.json.gz")):
             self.api.records += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+        self.api.records.sort(key=lambda record: record["created"], reverse=True)
         return tally
 
     def _export(self, source: Source, partition: Partition, folder: Path) -> Tally:
@@ -128,7 +130,9 @@ def own_include(folder: Path, api: str) -> Iterator[Path]:
     shutil.copytree(ROOT / "include" / "sources", include / "sources")
     changes = {
         "stripe_payments": ("https://api.stripe.com/v1/charges", api),
+        # What a task of the run itself lands need not be awaited.
         "aws_data_lake": ("settle: 1m", "settle: 1s"),
+        "ga4": ("close_after: 6h", "settle: 1s\n    close_after: 6h"),
     }
     for name, (real, mine) in changes.items():
         path = include / "sources" / f"{name}.yaml"
@@ -165,6 +169,8 @@ def runs(
                 source = load_source(name, include)
                 partition = Partition.containing(MOMENT, source.grain)
                 found.partitions[name] = partition
+                if source.file.ingestion.pattern == "bigquery_export":
+                    found.stay_where_they_are.add(name)
                 found.tallies[name] = landing.land(source, partition)
             found.results = run_all(found, folder)
             yield found
@@ -210,12 +216,11 @@ def test_a_generated_partition_comes_to_its_tally(
     )
     assert row["state"] == "published"
     assert tally.lines == tally.silver + tally.quarantined + tally.duplicates > 0
-    if row["lines"] is not None:
-        counts = ("lines", "silver", "quarantined", "duplicates")
-        assert {k: row[k] for k in counts} == {k: getattr(tally, k) for k in counts}
+    counts = ("lines", "silver", "quarantined", "duplicates")
+    assert {k: row[k] for k in counts} == {k: getattr(tally, k) for k in counts}
     assert row["published_rows"] == tally.silver
-    silver = query(f"SELECT COUNT(*) AS n FROM silver.{name} WHERE landing_hour = @start", partition)
-    assert silver == [{"n": tally.silver}]
-    if runs.tallies[name].quarantined:
+    if name not in runs.stay_where_they_are:
+        silver = query(f"SELECT COUNT(*) AS n FROM silver.{name} WHERE landing_hour = @start", partition)
+        assert silver == [{"n": tally.silver}]
         sql = f"SELECT reason, COUNT(*) AS n FROM quarantine.{name} WHERE landing_hour = @start GROUP BY 1"
         assert Counter({r["reason"]: r["n"] for r in query(sql, partition)}) == tally.reasons
