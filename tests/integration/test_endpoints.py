@@ -17,6 +17,7 @@ EMULATORS = (
     "BIGQUERY_EMULATOR_HOST",
     "BIGTABLE_EMULATOR_HOST",
     "DATAPROC_EMULATOR_HOST",
+    "STORAGETRANSFER_EMULATOR_HOST",
     "HOURGLASS_ICEBERG_URI",
 )
 
@@ -30,6 +31,7 @@ def refuse(*args, **kwargs):
 socket.socket.connect = refuse
 from hourglass.cloud import bigquery as bq, bigtable, gcs
 from hourglass.cloud.dataproc import BatchHook
+from hourglass.cloud.transfer import TransferHook
 from hourglass.config import Platform
 from hourglass.operators.batch import spark_properties
 platform = Platform.from_env()
@@ -38,6 +40,7 @@ bigquery = bq.client(platform)
 instance = bigtable.instance(platform.project, platform.bigtable_instance)
 batches = BatchHook().get_batch_client(platform.region)
 data = instance._client.table_data_client
+transfers = TransferHook().get_conn()
 def who(credentials):
     return getattr(credentials, "service_account_email", type(credentials).__name__)
 print(json.dumps({
@@ -46,6 +49,7 @@ print(json.dumps({
     "bigtable": [instance._client._emulator_host or data.transport._host,
                  who(instance._client._credentials)],
     "dataproc": [batches.transport._host, who(getattr(batches.transport, "_credentials", None))],
+    "transfer": [transfers._baseUrl, who(transfers._http.credentials)],
     "iceberg": [spark_properties(platform)["spark.sql.catalog.lake.uri"], ""],
 }))
 """
@@ -104,6 +108,7 @@ def test_without_emulators_every_client_speaks_to_google_as_the_default_account(
         "bigquery": "https://bigquery.googleapis.com",
         "bigtable": "bigtable.googleapis.com:443",
         "dataproc": "europe-west1-dataproc.googleapis.com:443",
+        "transfer": "https://storagetransfer.googleapis.com/",
         "iceberg": "https://biglake.googleapis.com/iceberg/v1/restcatalog",
     }
     accounts = {name: account for name, (_, account) in clients.items() if name != "iceberg"}
@@ -118,17 +123,19 @@ def test_the_emulator_variables_redirect_every_client(key_file: Path, tmp_path: 
         BIGQUERY_EMULATOR_HOST="http://127.0.0.1:2",
         BIGTABLE_EMULATOR_HOST="127.0.0.1:3",
         DATAPROC_EMULATOR_HOST="127.0.0.1:4",
+        STORAGETRANSFER_EMULATOR_HOST="http://127.0.0.1:6",
         HOURGLASS_ICEBERG_URI="http://127.0.0.1:5",
     )
     assert clients["storage"][0] == "http://127.0.0.1:1"
     assert clients["bigquery"][0] == "http://127.0.0.1:2"
     assert clients["bigtable"][0] == "127.0.0.1:3"
+    assert clients["transfer"][0] == "http://127.0.0.1:6"
     assert clients["iceberg"][0] == "http://127.0.0.1:5"
 
 
 def test_the_product_never_asks_where_it_runs() -> None:
-    """Outside the one hook that lacks an endpoint setting, no product file names an emulator."""
-    allowed = {ROOT / "plugins/hourglass/cloud/dataproc.py"}
+    """Outside the two hooks that lack an endpoint setting, no product file names an emulator."""
+    allowed = {ROOT / f"plugins/hourglass/cloud/{name}.py" for name in ("dataproc", "transfer")}
     for folder in (
         "plugins",
         "dags",
