@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -222,3 +223,50 @@ def test_the_commands_start_without_airflow() -> None:
     )
     assert done.stdout.strip() == "[]"
     assert time.monotonic() - began < 30
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOURGLASS_PROJECT", "hourglass-test")
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "plain.json",
+            b'{"id": "1"}\n',
+            "is json, not compressed, but github.yaml says json, compression gzip",
+        ),
+        ("array.json.gz", gzip.compress(b'[{"id": "1"}]'), "is json array, gzip, but"),
+        ("part.parquet", b"PAR1 and more", "is parquet, not compressed, but"),
+        ("cut.json.gz", gzip.compress(b'{"id": "1"}\n' * 50)[:30], "cannot be read"),
+        ("none.json.gz", None, "there is no file"),
+    ],
+)
+def test_try_refuses_a_file_that_is_not_written_as_the_yaml_says(
+    include: Path, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    status, output = run("try", "github", "--sample", str(tmp_path / name))
+    assert status == 1
+    assert said in " ".join(output.split())
+    assert "make try" in output
+
+
+def test_try_without_a_cloud_says_where_to_get_one(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOURGLASS_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCP_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    status, output = run("try", "github", "--sample", str(SAMPLE))
+    assert status == 1
+    assert "no Google Cloud project is set" in output
+    assert "make try" in output
+
+
+@pytest.mark.usefixtures("project")
+def test_try_refuses_a_partition_that_the_source_does_not_have(include: Path) -> None:
+    status, output = run("try", "github", "--sample", str(SAMPLE), "--partition", "2021-07-21T06:15")
+    assert status == 1
+    assert "2021-07-21T06:15" in output
