@@ -67,6 +67,26 @@ def bag(tmp_path_factory: pytest.TempPathFactory, airflow_env: dict[str, str]) -
     return load(airflow_env)
 
 
+@pytest.mark.parametrize(
+    ("source", "land", "stages"),
+    [
+        ("github", None, {"refine", "publish"}),
+        ("stripe_payments", "PollApi", {"refine", "publish"}),
+        ("aws_data_lake", "TransferPartition", {"refine", "publish"}),
+        ("postgres_orders", None, {"refine", "publish"}),
+        ("ga4", None, set()),
+    ],
+)
+def test_a_pattern_has_only_the_tasks_that_it_needs(
+    bag: Any, source: str, land: str | None, stages: set[str]
+) -> None:
+    tasks = bag["dags"][source]["tasks"]
+    assert tasks.get("sense.land", {}).get("type") == land
+    assert tasks["sense.wait"]["upstream"] == ["sense.land" if land else "sense.admit"]
+    assert {t.split(".")[0] for t in tasks} & {"refine", "publish"} == stages
+    assert {"gate.account", "gate.validate", "announce.record"} <= set(tasks)
+
+
 def test_every_source_is_a_dag_and_nothing_fails_to_import(bag: Any) -> None:
     sources = {p.stem for p in (ROOT / "include/sources").glob("*.yaml")}
     assert bag["errors"] == {}
