@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk.exceptions import AirflowFailException
 from google.cloud import bigquery
 
 from hourglass.cloud import bigquery as bq
+from hourglass.cloud.quarantine import reasons
 from hourglass.config import Platform
 from hourglass.config.loader import load_source
 from hourglass.config.source import Source
@@ -100,6 +102,35 @@ def test_unique_and_referential_rules_find_the_rows_that_break_them(
     assert [f.severity for f in findings] == ["critical", "warning", "critical"]
     assert ["rule unique_id" in str(findings[0]), "one_of_each" in str(findings[1])] == [True, True]
     assert "eve" in str(findings[2])
+
+
+def test_a_table_that_is_not_there_is_a_message_that_says_what_to_run(
+    client: bigquery.Client, platform: Platform, source: Source
+) -> None:
+    client.query_and_wait("DROP TABLE IF EXISTS gold.known_accounts")
+    with pytest.raises(AirflowFailException, match=r"gold\.known_accounts, which does not exist") as failure:
+        derived_expectations(client, platform, source, HOUR)
+    assert "referred-table-missing" in str(failure.value)
+
+
+def test_too_many_quarantined_lines_stop_the_partition_and_are_named(
+    client: bigquery.Client, platform: Platform, source: Source
+) -> None:
+    flow = bq.flows(source)["quarantine"]
+    bq.create_candidate(client, platform, source, flow, HOUR)
+    name = flow.candidate(platform, source, HOUR)
+    rows = ", ".join(
+        f"('{reason}', '{field}', b'{{bad {n}', 'gs://b/o', {n}, TIMESTAMP '{HOUR.start.isoformat()}')"
+        for n, (reason, field) in enumerate([("wrong_type", "actor.id")] * 3 + [("not_json", "")])
+    )
+    columns = "reason, field, raw_line, source_object, source_line, landing_hour"
+    client.query_and_wait(f"INSERT INTO `{name}` ({columns}) VALUES {rows}")
+    found = reasons(client, str(name), HOUR)
+    assert [(r.reason, r.field, r.rows, r.place) for r in found] == [
+        ("wrong_type", "actor.id", 3, "gs://b/o:0"),
+        ("not_json", "", 1, "gs://b/o:3"),
+    ]
+    assert found[1].example == "{bad 3"
 
 
 def test_the_usual_number_of_rows_is_learnt_from_the_ledger(

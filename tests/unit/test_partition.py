@@ -18,6 +18,7 @@ from hourglass.partition import (
     assess,
     conservation_problems,
 )
+from hourglass.partition.accounting import too_many_quarantined
 from hourglass.partition.completeness import Verdict
 
 HOUR = Partition.parse("2021-07-21T06")
@@ -212,3 +213,19 @@ def test_one_line_too_many_or_too_few_is_always_noticed(
     )
     assert len(problems) == 1
     assert f"{off:+d}" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "quarantined", "stopped"),
+    [
+        (5, 1, False),
+        (10**9, 101, False),
+        (1000, 101, True),
+        (100, 100, False),
+        (2000, 100, False),
+        (2000, 101, True),
+    ],
+)
+def test_both_limits_of_the_quarantine_must_be_exceeded(lines: int, quarantined: int, stopped: bool) -> None:
+    counts = Counts(lines, lines - quarantined, quarantined, 0)
+    assert too_many_quarantined(counts, rate=0.05, rows=100) is stopped

@@ -43,6 +43,13 @@ class Serving(Strict):
     )
 
 
+class QuarantineLimit(Strict):
+    """How much of a partition may be quarantined before the gate stops it; both must be exceeded."""
+
+    rate: float = Field(0.05, ge=0, le=1, description="The share of the lines read, such as `0.05`.")
+    rows: int = Field(100, ge=0, description="The number of lines.")
+
+
 class Monitoring(Strict):
     """When the source is late or odd, and who hears of it."""
 
@@ -56,6 +63,11 @@ class Monitoring(Strict):
         None,
         gt=0,
         description="How far a partition's rows may lie from the earlier ones', as a fraction such as `0.1`.",
+    )
+    quarantine: QuarantineLimit = Field(
+        QuarantineLimit(),
+        description="The gate stops a partition of which more is quarantined: more than `rows` lines, and more "
+        "than the share `rate` of all.",
     )
     metrics: list[str] = Field([], description="What to measure.")
 

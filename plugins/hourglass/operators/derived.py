@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
+from hourglass.failure import explain
 from hourglass.ledger.store import states
 from hourglass.partition.volume import expected_volume, history_range
 
@@ -56,7 +59,7 @@ def _unique(rule: Rule) -> Entry:
 def _referential(rule: Rule, client: Client, platform: Platform) -> Entry:
     column = rule.column or str(rule.field).rsplit(".", 1)[-1]
     name = f"{platform.project}.{rule.table}"
-    condition = _partition_filter(client.get_table(name))
+    condition = _partition_filter(_existing(client, name, rule))
     referred = f"SELECT DISTINCT {column} AS known FROM `{name}`{condition}"  # noqa: S608 (validated names)
     query = (
         f"SELECT row_.{rule.field} AS unknown FROM {{batch}} AS row_ "  # noqa: S608
@@ -69,6 +72,22 @@ def _referential(rule: Rule, client: Client, platform: Platform) -> Entry:
         "severity": rule.severity,
         "description": f"rule {rule.reason}: every {rule.field} is a {column} of {rule.table}",
     }
+
+
+def _existing(client: Client, name: str, rule: Rule) -> Table:
+    from google.api_core.exceptions import NotFound
+
+    try:
+        return client.get_table(name)
+    except NotFound:
+        raise AirflowFailException(
+            explain(
+                f"rule {rule.reason} refers to {rule.table}, which does not exist; nothing was published",
+                where=f"table {name}",
+                next_step="run what makes it (the DAG of that source, or dbt), then clear `gate` and downstream",
+                heading="referred-table-missing",
+            )
+        ) from None
 
 
 def _partition_filter(table: Table) -> str:

@@ -59,3 +59,17 @@ def conservation_problems(counts: Counts, *, candidate_rows: int, quarantine_row
             f"{counts.quarantined}: {quarantine_rows - counts.quarantined:+d}"
         )
     return problems
+
+
+def too_many_quarantined(counts: Counts, *, rate: float, rows: int) -> bool:
+    """Whether more of a partition was quarantined than its source allows.
+
+    Both limits must be exceeded: one bad line of five is no reason to wake anybody, nor are a thousand of a
+    billion.
+
+    Args:
+        counts: The outcome's counts.
+        rate: The allowed share of the lines, 0 to 1.
+        rows: The allowed number of lines.
+    """
+    return counts.quarantined > rows and counts.quarantined > rate * counts.lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException
@@ -13,12 +13,9 @@ from hourglass.failure import explain
 from hourglass.ingest.export import ExportManifest, coverage_problems
 from hourglass.operators.candidate import LoadCandidateOperator
 from hourglass.operators.expectations import ValidateCandidateOperator
-from hourglass.partition import Counts, conservation_problems
 from hourglass.run import partition_of
+from hourglass.stages.accounting import check_accounting
 from hourglass.stages.build import REFINE, WAIT, Build
-
-if TYPE_CHECKING:
-    from hourglass.partition import Partition
 
 
 def gate(build: Build) -> TaskGroup:
@@ -107,46 +104,3 @@ def check_export(build: Build, context: Any) -> dict[str, Any]:
         "event_dates": [f"{partition.start:%Y-%m-%d}"],
         "schema_version": source.schema.version,
     }
-
-
-def check_accounting(build: Build, context: Any) -> dict[str, int]:
-    """Law 1: compare the outcome's counts with each other and with the candidates.
-
-    Args:
-        build: The source and the deployment.
-        context: Airflow's template context.
-
-    Returns:
-        The rows of both candidates.
-
-    Raises:
-        AirflowFailException: A line is missing or counted twice.
-    """
-    partition = partition_of(context, build.source.grain)
-    refined = context["ti"].xcom_pull(task_ids=REFINE)
-    rows = _candidate_rows(build, partition)
-    problems = conservation_problems(
-        Counts.from_mapping(refined["counts"]),
-        candidate_rows=rows["silver"],
-        quarantine_rows=rows["quarantine"],
-    )
-    if problems:
-        raise AirflowFailException(
-            explain(
-                f"conservation is broken for {build.source.id} {partition.key}; nothing was published:\n    "
-                + "\n    ".join(problems),
-                where=f"outcome file {refined['outcome']}",
-                next_step="clear `refine` and downstream; if it fails again, keep the outcome and report it",
-                heading="conservation-broken",
-                runbook=build.source.file.runbook,
-            )
-        )
-    return {"candidate_rows": rows["silver"], "quarantine_rows": rows["quarantine"]}
-
-
-def _candidate_rows(build: Build, partition: Partition) -> dict[str, int]:
-    client = bq.client(build.platform)
-    names = {
-        n: f.candidate(build.platform, build.source, partition) for n, f in bq.flows(build.source).items()
-    }
-    return {n: int(client.get_table(str(table)).num_rows or 0) for n, table in names.items()}
