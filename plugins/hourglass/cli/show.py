@@ -110,7 +110,7 @@ def facts(source: Source) -> Iterator[tuple[str, str]]:
     )
     created = ", of which those created in that interval" if source.by_creation_time else ""
     yield "lies in", ", ".join(f"gs://{bucket}/{prefix}" for prefix in prefixes) + created
-    yield "event time", source.event_time or f"none: every event has the date of its partition"
+    yield "event time", source.event_time or "none: every event has the date of its partition"
     fields = source.schema.paths()
     yield (
         "schema",
