@@ -39,6 +39,8 @@ def run(bag: Any, source: str, moment: datetime) -> dict[str, Any]:
     """State, wall and CPU seconds of one run; Spark's are its driver's own and not among them."""
     wall, cpu = time.monotonic(), time.process_time()
     try:
+        for task in bag.dags[source].tasks:
+            task.retries = 0  # the first failure is what the test wants to show
         state = str(bag.dags[source].test(logical_date=moment).state)
     except Exception:
         traceback.print_exc()

@@ -106,7 +106,7 @@ def include(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("spark", "sql"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).symlink_to(ROOT / "include" / name)
-    ignored = shutil.ignore_patterns("target", "logs", "models", "tests", "seeds", "snapshots")
+    ignored = shutil.ignore_patterns("target", "logs", "models", "seeds", "snapshots")
     shutil.copytree(ROOT / "include/dbt", folder / "dbt", ignore=ignored)
     for name in ("sources", "schemas"):
         (folder / name).mkdir()
