@@ -7,7 +7,9 @@ CREATE TABLE IF NOT EXISTS ops.partition_ledger (
     `partition` STRING NOT NULL OPTIONS (description = 'Key of the partition: 2021-07-21T06 (hour) or 2021-07-21 (day).'),
     landing_hour TIMESTAMP NOT NULL OPTIONS (description = 'Start of the partition.'),
     grain STRING NOT NULL OPTIONS (description = 'hour or day.'),
-    state STRING NOT NULL OPTIONS (description = 'published, failed, skipped, or overdue: published, and files came after the late window.'),
+    state STRING NOT NULL OPTIONS (
+        description = 'published, failed, skipped, or overdue: published, and files came after the late window.'
+    ),
     manifest_hash STRING OPTIONS (description = 'SHA-256 of the frozen list of objects; null if none was frozen.'),
     generation INT64 OPTIONS (
         description = 'Ordinal of the manifest among those of the partition, from 1; every attempt at a manifest has the same.'
