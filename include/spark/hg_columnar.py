@@ -29,6 +29,7 @@ from hg_sql import VALUE, from_json, literal, quoted
 UNREADABLE = "unreadable_object"
 LAST_BLOCK = 2**62  # the line for what cannot be read follows the object's records
 FOOTERS_AT_ONCE = 8
+SYNC_BYTES = 16  # Avro's mark behind the header and behind every block
 JSON_OPTIONS = {
     "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
@@ -46,6 +47,7 @@ class Schema:
 
     text: str
     nanos: frozenset[tuple[str, ...]] = frozenset()
+    cut: bool = False  # an Avro object whose end is missing, at which Avro's reader stops without a word
 
 
 def lines(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> DataFrame:
@@ -64,7 +66,7 @@ def lines(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> DataFrame
     groups: dict[tuple[Schema, bool], list[str]] = defaultdict(list)
     for uri, schema in schemas.items():
         if schema is not None:
-            groups[schema, uri in damaged].append(uri)
+            groups[schema, schema.cut or uri in damaged].append(uri)
     parts = []
     for (schema, broken), uris in groups.items():
         try:
@@ -161,9 +163,20 @@ def _avro_schema(jvm: Any, path: Any, configuration: Any) -> Schema:
         reader = jvm.org.apache.avro.file.DataFileReader.openReader(
             source, jvm.org.apache.avro.generic.GenericDatumReader()
         )
-        return Schema(str(reader.getSchema().toString()))
+        mark = reader.previousSync() - SYNC_BYTES
+        stream = path.getFileSystem(configuration).open(path)
+        try:
+            marks = [_bytes_at(jvm, stream, at) for at in (mark, source.length() - SYNC_BYTES)]
+        finally:
+            stream.close()
+        return Schema(str(reader.getSchema().toString()), cut=marks[0] != marks[1])
     finally:
         source.close()
+
+
+def _bytes_at(jvm: Any, stream: Any, at: int) -> bytes:
+    stream.seek(at)
+    return bytes(jvm.org.apache.commons.io.IOUtils.toByteArray(stream, SYNC_BYTES))
 
 
 def _as_json(frame: DataFrame, schema: Schema, spec: Spec) -> DataFrame:

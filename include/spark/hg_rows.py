@@ -12,7 +12,8 @@ from pyspark.sql.types import StringType
 
 import hg_json
 import hg_pii
-from hg_read import LINE_BITS, Block, number_blocks
+from hg_objects import is_gzip
+from hg_read import COLUMNAR, LINE_BITS, Block, number_blocks
 from hg_schema import scalar_type
 from hg_source import data_fields
 from hg_spec import Field, Spec
@@ -103,7 +104,8 @@ def _together(one: Block, other: Block) -> Block:
 def write_tasks(spark: SparkSession, spec: Spec) -> int:
     """How many tasks write silver: files near the target size, yet every core busy when there is enough."""
     # Parquet with zstd takes about what gzip takes; plain JSON shrinks to a fifth or less.
-    size = sum(o.size if o.uri.endswith(".gz") else o.size // 5 for o in spec.objects)
+    small = spec.format in COLUMNAR
+    size = sum(o.size if small or is_gzip(o.uri) else o.size // 5 for o in spec.objects)
     parallel = min(spark.sparkContext.defaultParallelism, size // SMALL_FILE_BYTES)
     return int(max(1, parallel, size // (128 * 1024 * 1024)))
 

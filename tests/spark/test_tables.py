@@ -122,6 +122,36 @@ def test_new_fields_become_columns_and_old_ones_stay(hours: Hours, spark: Any) -
     assert again.row(1)["actor"] == {"id": 1, "nick": None, "email": "e"}
 
 
+def test_a_new_version_leaves_old_data_files_alone(hours: Hours, spark: Any) -> None:
+    """1.0 to 1.1: three NULLABLE fields come, an enrichment goes. Old rows and new rows read NULL for the other's."""
+    six, seven = hours(SIX), hours(SEVEN)
+    six.gz("a.gz", [line(1, actor={"id": 1}, items=[{"sku": "a", "detail": {"q": 1}}])])
+    old = six.refine(enrichment=[{"name": "twice", "type": "INT64", "expression": "n * 2"}])
+    seven.schema = [_grown(f) for f in seven.schema] + [column("colour", "STRING")]
+    new = line(
+        2, at=SEVEN, colour="red", actor={"id": 2, "team": {"n": 3}}, items=[{"sku": "b", "price": 1.5}]
+    )
+    seven.gz("a.gz", [new])
+    result = seven.refine(schema={"version": "1.1", "fields": seven.schema})
+    row = result.row(2)
+    assert (row["colour"], row["twice"], row["unknown_fields"]) == ("red", None, None)
+    assert (row["actor"]["team"], row["items"][0]["price"]) == ({"n": 3}, 1.5)
+    before = six.rows(_tables(six)["silver"])[0]
+    assert (before["colour"], before["twice"], before["actor"]["team"]) == (None, 2, None)
+    assert before["items"] == [{"sku": "a", "detail": {"q": 1}, "price": None}]
+    files = {f["file_path"] for f in spark.table(_tables(six)["silver"] + ".files").collect()}
+    assert files == {f["uri"] for f in old.outcome["files"]["silver"] + result.outcome["files"]["silver"]}
+    assert result.outcome["schema_version"] == "1.1"
+
+
+def _grown(field: dict[str, Any]) -> dict[str, Any]:
+    more = {
+        "actor": column("team", "RECORD", "NULLABLE", [column("n", "INT64")]),
+        "items": column("price", "FLOAT64"),
+    }
+    return field | {"fields": [*field["fields"], more[field["name"]]]} if field["name"] in more else field
+
+
 def test_a_column_keeps_its_type(hours: Hours) -> None:
     six, seven = hours(SIX), hours(SEVEN)
     six.gz("a.gz", [line(1)])
