@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import os
 import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,9 @@ def _try(
             f"in project {platform.project}; nothing is published"
         )
         try:
-            return Trial(source, platform, partition, status.update).run(samples)
+            # Great Expectations draws bars of its own across the screen.
+            with redirect_stderr(io.StringIO()):
+                return Trial(source, platform, partition, status.update).run(samples)
         except TrialError as error:
             console.print(escape(str(error)), style="red")
         except (GoogleAPIError, GoogleAuthError, OSError) as error:
@@ -124,7 +127,6 @@ def _words(shape: Shape) -> str:
 def _silence() -> None:
     """The libraries' own words are no news here: findings and failures are printed."""
     logging.disable(logging.CRITICAL)
-    os.environ["TQDM_DISABLE"] = "1"
     warnings.simplefilter("ignore")
 
 
@@ -156,8 +158,8 @@ def _quarantined(result: Result) -> Table:
 def _gate(console: Console, source: Source, result: Result) -> None:
     verdict = "[green]the gate lets it through[/]" if result.passes else "[red]the gate stops it[/]"
     console.print(f"\n{verdict}: {result.evaluated} expectations evaluated, {len(result.findings)} findings")
-    for problem in result.problems:
-        console.print(f"  [red]conservation[/]: {escape(problem)}")
+    if result.problem:
+        console.print(escape(f"  {result.problem}"), style="red")
     for finding in result.findings:
         console.print(escape(f"  {finding}"), style=_COLOUR.get(finding.severity))
     if not result.evaluated:

@@ -21,11 +21,18 @@ SHOWN = 5  # reasons in a message
 
 
 def check_accounting(build: Build, context: Any) -> dict[str, int]:
+    """Account for the partition of a run; see `account`."""
+    partition = partition_of(context, build.source.grain)
+    return account(build, partition, context["ti"].xcom_pull(task_ids=REFINE))
+
+
+def account(build: Build, partition: Partition, refined: dict[str, Any]) -> dict[str, int]:
     """Compare the outcome's counts with each other, with the candidates, and with the source's limit.
 
     Args:
         build: The source and the deployment.
-        context: Airflow's template context.
+        partition: The partition.
+        refined: What the refine task returned.
 
     Returns:
         The rows of both candidates.
@@ -33,8 +40,6 @@ def check_accounting(build: Build, context: Any) -> dict[str, int]:
     Raises:
         AirflowFailException: A line is missing or counted twice, or too many lines were quarantined.
     """
-    partition = partition_of(context, build.source.grain)
-    refined = context["ti"].xcom_pull(task_ids=REFINE)
     rows = _candidate_rows(build, partition)
     counts = Counts.from_mapping(refined["counts"])
     problems = conservation_problems(
