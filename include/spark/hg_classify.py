@@ -124,8 +124,8 @@ def _first(cases: Iterator[tuple[str, str]]) -> str:
 
 
 def _bad(fields: tuple[Field, ...]) -> str:
-    was_json = hg_values.texts_that_were_json(fields)
-    return f"CASE WHEN __hg_fits THEN coalesce({_first(hg_values.bad_values(fields))}, {was_json}) END"
+    blurred = f"{hg_values.texts_that_were_json(fields)}, {hg_values.texts_with_commas(fields)}"
+    return f"CASE WHEN __hg_fits THEN coalesce({_first(hg_values.bad_values(fields))}, {blurred}) END"
 
 
 def _reason(spec: Spec) -> str:

@@ -15,6 +15,10 @@ HALF_PAIR = (
     r"|(?<!\\u[dD][89aAbB][0-9a-fA-F]{2})(?<!\\)(?:\\\\)*\\u[dD][c-fC-F]"
 )
 
+# A text of digits and commas; the first also finds what lies between two texts, as in "a",5,"b".
+COMMA = r'"[0-9eE.+-]*,[0-9eE.,+-]*"'
+COMMA_INSIDE = r'[\[,]"[0-9eE.+-]*,'
+
 
 def half_pair() -> str:
     """SQL for: a text in the (valid) line has half of an escaped surrogate pair, so is no Unicode."""
@@ -132,6 +136,30 @@ def texts_that_were_json(fields: tuple[Field, ...]) -> str:
     names = ", ".join(f"struct({literal(name)} AS n, {literal(path)} AS p)" for _, name, path in leaves)
     was_json = f"substring({_pair('t.p')}, 2, 1) IN ('{{', '[')"
     return f"CASE WHEN {marked} THEN filter(array({names}), t -> {was_json})[0].n END"
+
+
+def texts_with_commas(fields: tuple[Field, ...]) -> str:
+    """SQL for the path of the first NUMERIC field that holds a text such as "1,5" in the line, else NULL.
+
+    Spark leaves commas out, whatever they stand for, and reads 15.
+    """
+    leaves = list(_numbers(fields, "", "$[*]"))
+    if not leaves:
+        return "CAST(NULL AS STRING)"
+    names = ", ".join(f"struct({literal(name)} AS n, {literal(path)} AS p)" for name, path in leaves)
+    comma = f"{_pair('t.p')} RLIKE {literal(COMMA_INSIDE)}"
+    return f"CASE WHEN {VALUE} RLIKE {literal(COMMA)} THEN filter(array({names}), t -> {comma})[0].n END"
+
+
+def _numbers(fields: tuple[Field, ...], name: str, path: str) -> Iterator[tuple[str, str]]:
+    """(dotted name, JSON path in the data) of every NUMERIC field, inside lists too."""
+    for field in fields:
+        mine = f"{name}.{field.name}" if name else field.name
+        inside = path + json_path(field.source) + ("[*]" if field.repeated else "")
+        if is_record(field):
+            yield from _numbers(field.fields, mine, inside)
+        elif field.type == "NUMERIC":
+            yield mine, inside
 
 
 def _texts(fields: tuple[Field, ...], row: str, name: str, path: str) -> Iterator[tuple[str, str, str]]:

@@ -43,6 +43,8 @@ BAD: list[tuple[str, bytes, str, str | None]] = [
     ("the text NaN for FLOAT64", line(1, x="NaN"), "wrong_type", "x"),
     ("beyond FLOAT64", b'{"id":"1","at":"2021-07-21T06:10:00Z","x":1e400}', "wrong_type", "x"),
     ("beyond NUMERIC", line(1, amount=10**30), "wrong_type", "amount"),
+    ("decimal comma in a NUMERIC text", line(1, amount="1,5"), "wrong_type", "amount"),
+    ("thousands in a NUMERIC text", line(1, amount="1,234.5"), "wrong_type", "amount"),
     ("text for BOOL", line(1, ok="yes"), "wrong_type", "ok"),
     ("number for BOOL", line(1, ok=1), "wrong_type", "ok"),
     ("vast NUMERIC", b'{"id":"1","at":"2021-07-21T06:10:00Z","amount":1e999999999}', "wrong_type", "amount"),
@@ -182,6 +184,25 @@ def test_a_json_column_always_holds_json(hour: Hour) -> None:
         inside = json.loads(row["list"][0]["body"])
         # A text inside a list that is itself JSON cannot be told from that JSON.
         assert inside == value or (isinstance(value, str) and inside == json.loads(value))
+
+
+def test_commas_in_numbers_are_told_from_commas_elsewhere(hour: Hour) -> None:
+    """Spark would read the text "1,5" as 15, in lists too."""
+    hour.schema.append(column("list", "RECORD", "REPEATED", [column("price", "NUMERIC")]))
+    hour.gz(
+        "a.gz",
+        [
+            line(1, list=[{"price": "1.25"}, {"price": 2}], amount="-3.5", tags=["1,5", ",", "7"]),
+            line(2, list=[{"price": 1}, {"price": "2,5"}]),
+            line(3, list=[{"price": "1,5"}]),
+            line(4, tags=["1,5"], amount=7, list=[{"price": "8"}, {}, {"price": None}]),
+            line(5, list=[{"price": "1"}, {"price": "2"}], tags=["1,5"], amount="9"),
+        ],
+    )
+    result = hour.refine()
+    assert result.verdicts() == {2: ("wrong_type", "list.price"), 3: ("wrong_type", "list.price")}
+    assert [item["price"] for item in result.row(1)["list"]] == [Decimal("1.25"), 2]
+    assert [result.row(n)["amount"] for n in (1, 4, 5)] == [Decimal("-3.5"), 7, 9]
 
 
 def test_unknown_fields_are_kept_where_they_were(hour: Hour) -> None:
