@@ -116,7 +116,7 @@ class Landing:
 def bigquery_fields(source: Source) -> list[dict[str, Any]]:
     from hourglass.config.schema import table_columns
 
-    return [table_columns(f) for f in source.schema.fields]
+    return [{**table_columns(f), "name": f.source_path or f.name} for f in source.schema.fields]
 
 
 @contextmanager
