@@ -53,7 +53,12 @@ class QuarantineLimit(Strict):
 class Monitoring(Strict):
     """When the source is late or odd, and who hears of it."""
 
-    sla_minutes: int = Field(120, ge=1, description="How long after its end a partition should be published.")
+    sla_minutes: int = Field(
+        120,
+        ge=1,
+        description="How long after its end a partition should be published. Read and checked; nothing acts on "
+        "it yet.",
+    )
     alert_email: str | None = Field(None, description="Who hears of it.")
     slack: Annotated[str, StringConstraints(pattern=r"^#\S{1,79}$")] | None = Field(
         None, description='The Slack channel that hears of it, in quotes: `"#data-alerts"`.'
@@ -62,14 +67,15 @@ class Monitoring(Strict):
     volume_tolerance: float | None = Field(
         None,
         gt=0,
-        description="How far a partition's rows may lie from the earlier ones', as a fraction such as `0.1`.",
+        description="How far a partition's rows may lie from the earlier ones', as a fraction such as `0.1`; "
+        "beyond it the gate warns.",
     )
     quarantine: QuarantineLimit = Field(
         QuarantineLimit(),
         description="The gate stops a partition of which more is quarantined: more than `rows` lines, and more "
-        "than the share `rate` of all.",
+        "than the share `rate` of all. By default 100 and 0.05.",
     )
-    metrics: list[str] = Field([], description="What to measure.")
+    metrics: list[str] = Field([], description="What to measure. Read and checked; nothing acts on it yet.")
 
     @field_validator("alert_email")
     @classmethod
