@@ -1,4 +1,4 @@
-# Four small commands for looking at a deployment, for bash. The runbook and the how-to guides use them.
+# Small commands for looking at a deployment, and for putting objects there, for bash. The runbook and the guides use them.
 #
 # On a laptop:          . .local/cloud/env && . docs/shell.sh
 # In Google's cloud:    export HOURGLASS_PROJECT=… && gcloud auth application-default login, then . docs/shell.sh
@@ -40,6 +40,38 @@ from google.cloud import storage
 
 bucket, _, name = sys.argv[1].removeprefix("gs://").partition("/")
 sys.stdout.buffer.write(storage.Client(project=os.environ["HOURGLASS_PROJECT"]).bucket(bucket).blob(name).download_as_bytes())
+PY
+}
+
+# hg_put FOLDER gs://BUCKET/PREFIX [TIME]: copy a folder's files, tallies of `generate` excepted; TIME becomes
+# their custom time, which the local cloud takes for the last modification on S3.
+hg_put() {
+  _hg_python "$@" <<'PY'
+import datetime, os, pathlib, sys
+from google.cloud import storage
+
+folder, target, *time = sys.argv[1:]
+bucket, _, prefix = target.removeprefix("gs://").partition("/")
+client = storage.Client(project=os.environ["HOURGLASS_PROJECT"])
+for file in sorted(pathlib.Path(folder).rglob("*")):
+    name = file.relative_to(folder)
+    if file.is_file() and name.parts[0] != "_tally":
+        blob = client.bucket(bucket).blob(prefix + name.as_posix())
+        if time:
+            blob.custom_time = datetime.datetime.fromisoformat(time[0])
+        blob.upload_from_filename(str(file))
+        print(f"gs://{bucket}/{blob.name}")
+PY
+}
+
+# hg_rm gs://BUCKET/NAME: delete an object.
+hg_rm() {
+  _hg_python "$1" <<'PY'
+import os, sys
+from google.cloud import storage
+
+bucket, _, name = sys.argv[1].removeprefix("gs://").partition("/")
+storage.Client(project=os.environ["HOURGLASS_PROJECT"]).bucket(bucket).blob(name).delete()
 PY
 }
 
