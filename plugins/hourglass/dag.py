@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from airflow.sdk.definitions.param import ParamsDict
 
 from hourglass.config import Platform, Source
 from hourglass.stages.announce import announce
@@ -53,8 +52,9 @@ def build_dag(source: Source, platform: Platform) -> DAG:
         doc_md=f"{file.description}\n\nRunbook: {file.runbook or 'docs/runbook.md'}",
     ) as dag:
         chain_stages(Build(source, platform))
-    # Given to the DAG's constructor, the form would be copied into every operator, once for each of its classes.
-    dag.params = ParamsDict({"partition": partition_param()})
+    # Given to the DAG's constructor, the form would be copied into every operator, once for each of its classes;
+    # set as a whole, it would be checked anew for every source.
+    dag.params["partition"] = partition_param()
     return dag
 
 
@@ -78,5 +78,6 @@ def chain_stages(build: Build) -> None:
     groups.append(announce(build))
     for earlier, later in pairwise(groups):
         earlier >> later
+    # Only now, so that the event also waits for the success of what comes before: a failed run is recorded too.
     last = groups[-1].children
     last["announce.record"] >> last["announce.emit"]

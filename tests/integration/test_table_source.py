@@ -19,13 +19,13 @@ from airflow.sdk.exceptions import AirflowFailException
 from google.cloud import bigquery
 
 from hourglass.cloud import gcs
-from hourglass.config import Platform, load_source
+from hourglass.config import Platform, Source, load_source
+from hourglass.operators.account_export import check_export
 from hourglass.operators.expectations import ValidateCandidateOperator
 from hourglass.operators.sense import PartitionTrigger, look, where_of
+from hourglass.operators.tasks import WAIT
 from hourglass.partition import Partition
 from hourglass.partition.completeness import Verdict
-from hourglass.stages.build import WAIT, Build
-from hourglass.stages.gate import check_export
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
 DAY = Partition.parse("2026-01-05")
@@ -73,12 +73,12 @@ class Export:
         return Platform.from_env({**os.environ, "HOURGLASS_INCLUDE": str(self.include)})
 
     @property
-    def build(self) -> Build:
-        return Build(load_source(self.source_id, self.include), self.platform)
+    def source(self) -> Source:
+        return load_source(self.source_id, self.include)
 
     @property
     def where(self) -> dict[str, Any]:
-        return where_of(self.build.source, self.platform, DAY, "google_cloud_default")
+        return where_of(self.source, self.platform, DAY, "google_cloud_default")
 
     def write(self, rows: int, columns: str = "'click' AS event_name, n AS amount") -> None:
         name = f"{self.dataset}.events_20260105"
@@ -147,7 +147,7 @@ def test_a_changed_table_has_another_manifest(export: Export) -> None:
 def test_every_row_of_the_table_is_a_line_and_silver(export: Export) -> None:
     export.write(5)
     _, sensed = look(export.where, datetime.now(tz=UTC))
-    outcome = check_export(export.build, export.context(sensed))
+    outcome = check_export(export.source, export.platform, export.context(sensed))
     assert outcome["counts"] == {"lines": 5, "silver": 5, "quarantined": 0, "duplicates": 0}
     assert outcome["candidate_rows"] == 5
     assert outcome["event_dates"] == ["2026-01-05"]
@@ -158,14 +158,14 @@ def test_a_table_that_changed_since_it_was_sensed_fails(export: Export) -> None:
     _, sensed = look(export.where, datetime.now(tz=UTC))
     export.write(6)
     with pytest.raises(AirflowFailException, match=r"has changed(.|\n)*export-changed"):
-        check_export(export.build, export.context(sensed))
+        check_export(export.source, export.platform, export.context(sensed))
 
 
 def test_a_missing_column_fails(export: Export) -> None:
     export.write(5, "'click' AS event_name, CAST(n AS STRING) AS amount")
     _, sensed = look(export.where, datetime.now(tz=UTC))
     with pytest.raises(AirflowFailException, match=r"amount is STRING(.|\n)*export-not-covered"):
-        check_export(export.build, export.context(sensed))
+        check_export(export.source, export.platform, export.context(sensed))
 
 
 def test_the_suite_runs_on_the_table_itself(export: Export) -> None:
@@ -181,8 +181,7 @@ def test_the_suite_runs_on_the_table_itself(export: Export) -> None:
         ]
     )
     export.write(5)
-    build = export.build
-    task = ValidateCandidateOperator(task_id="validate", **build.kwargs())
+    task = ValidateCandidateOperator(task_id="validate", source=export.source, platform=export.platform)
     with pytest.raises(AirflowFailException, match=r"1 of 2 expectations(.|\n)*amount(.|\n)*events_20260105"):
         task.execute(export.context({}))
     export.write(3)

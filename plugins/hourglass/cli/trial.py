@@ -19,6 +19,7 @@ from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs, iceberg
 from hourglass.cloud.dataproc import LIVE_STATES, BatchHook
 from hourglass.generate.record import as_moment, data_paths, get
+from hourglass.operators.account import account
 from hourglass.operators.batch import RefineBatch, family
 from hourglass.operators.expectations import (
     Finding,
@@ -27,8 +28,6 @@ from hourglass.operators.expectations import (
     warned_rows,
 )
 from hourglass.partition import Manifest, Partition
-from hourglass.stages.accounting import account
-from hourglass.stages.build import Build
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client as BigQuery
@@ -133,7 +132,7 @@ class Trial:
             with self._step("gate"):
                 self._load(result.refined["outcome"])
                 try:
-                    account(Build(self.scratch, self.platform), self.partition, result.refined)
+                    account(self.scratch, self.platform, self.partition, result.refined)
                 except AirflowFailException as error:
                     result.problem = str(error)
                 result.evaluated, result.findings = self._judge(result.refined["counts"]["silver"])

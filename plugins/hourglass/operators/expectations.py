@@ -14,6 +14,7 @@ from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
 from hourglass.operators.derived import derived_expectations
 from hourglass.operators.notify import notify, receivers_of
+from hourglass.operators.tasks import REFINE
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from hourglass.config import Platform, Source
 
-REFINED = "refine.run"
 ROW_COUNT = "ExpectTableRowCountToBeBetween"
 
 
@@ -67,7 +67,7 @@ class ValidateCandidateOperator(SourceOperator):
         if not client.get_table(str(candidate)).num_rows:
             entries = [e for e in entries if e["type"] == ROW_COUNT]
         evaluated, findings = validate(self.source.id, entries, candidate) if entries else (0, [])
-        findings += warned_rows(context["ti"].xcom_pull(task_ids=REFINED) or {})
+        findings += warned_rows(context["ti"].xcom_pull(task_ids=REFINE) or {})
         for finding in findings:
             self.log.warning("%s", finding)
         critical = [f for f in findings if f.severity == "critical"]

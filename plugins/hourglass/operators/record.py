@@ -11,6 +11,7 @@ from hourglass.ledger import LedgerRow, summarize
 from hourglass.ledger.row import as_json
 from hourglass.ledger.store import append
 from hourglass.operators.base import SourceOperator
+from hourglass.operators.tasks import ACCOUNT, WAIT
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ class RecordPartitionOperator(SourceOperator):
         ti: Any = context["ti"]
         tasks = ti.get_task_breadcrumbs(dag_id=self.dag_id, run_id=ti.run_id)
         state, failed_stage, timings = summarize(tasks)
-        manifest = ti.xcom_pull(task_ids="sense.wait") or {}
+        manifest = ti.xcom_pull(task_ids=WAIT) or {}
         refined = ti.xcom_pull(task_ids=self.outcome) or {}
         counts = refined.get("counts") or {}
-        accounted = ti.xcom_pull(task_ids="gate.account") or {}
+        accounted = ti.xcom_pull(task_ids=ACCOUNT) or {}
         validated = ti.xcom_pull(task_ids="gate.validate") or {}
         pushed = [
             ti.xcom_pull(task_ids=f"serve.push_{name}") or 0 for name in self.source.file.serving.feature_sets

@@ -7,11 +7,7 @@ from typing import Any
 
 from hourglass.config import Platform, Source
 from hourglass.config.patterns import BigqueryExport
-
-# Task ids that later stages read.
-WAIT = "sense.wait"
-REFINE = "refine.run"
-ACCOUNT = "gate.account"
+from hourglass.operators.tasks import ACCOUNT, REFINE
 
 
 @dataclass(frozen=True, slots=True)

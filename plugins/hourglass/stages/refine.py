@@ -5,7 +5,8 @@ from __future__ import annotations
 from airflow.sdk import TaskGroup
 
 from hourglass.operators.refine import RefineOperator
-from hourglass.stages.build import WAIT, Build
+from hourglass.operators.tasks import WAIT
+from hourglass.stages.build import Build
 
 
 def refine(build: Build) -> TaskGroup:

@@ -9,28 +9,39 @@ from airflow.sdk.exceptions import AirflowFailException
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud.quarantine import reasons
 from hourglass.failure import explain
+from hourglass.operators.base import SourceOperator
+from hourglass.operators.tasks import REFINE
 from hourglass.partition import Counts, conservation_problems
 from hourglass.partition.accounting import too_many_quarantined
 from hourglass.run import partition_of
-from hourglass.stages.build import REFINE, Build
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from hourglass.config import Platform, Source
     from hourglass.partition import Partition
 
 SHOWN = 5  # reasons in a message
 
 
-def check_accounting(build: Build, context: Any) -> dict[str, int]:
-    """Account for the partition of a run; see `account`."""
-    partition = partition_of(context, build.source.grain)
-    return account(build, partition, context["ti"].xcom_pull(task_ids=REFINE))
+class AccountOperator(SourceOperator):
+    """Accounts for the partition of a run; see `account`. Takes what `SourceOperator` takes."""
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Read what the refine task returned, and account for it."""
+        partition = partition_of(context, self.source.grain)
+        refined = context["ti"].xcom_pull(task_ids=REFINE)
+        return account(self.source, self.platform, partition, refined)
 
 
-def account(build: Build, partition: Partition, refined: dict[str, Any]) -> dict[str, int]:
+def account(
+    source: Source, platform: Platform, partition: Partition, refined: dict[str, Any]
+) -> dict[str, int]:
     """Compare the outcome's counts with each other, with the candidates, and with the source's limit.
 
     Args:
-        build: The source and the deployment.
+        source: The source.
+        platform: The deployment's names.
         partition: The partition.
         refined: What the refine task returned.
 
@@ -40,7 +51,7 @@ def account(build: Build, partition: Partition, refined: dict[str, Any]) -> dict
     Raises:
         AirflowFailException: A line is missing or counted twice, or too many lines were quarantined.
     """
-    rows = _candidate_rows(build, partition)
+    rows = _candidate_rows(source, platform, partition)
     counts = Counts.from_mapping(refined["counts"])
     problems = conservation_problems(
         counts,
@@ -50,24 +61,24 @@ def account(build: Build, partition: Partition, refined: dict[str, Any]) -> dict
     if problems:
         raise AirflowFailException(
             explain(
-                f"conservation is broken for {build.source.id} {partition.key}; nothing was published:\n    "
+                f"conservation is broken for {source.id} {partition.key}; nothing was published:\n    "
                 + "\n    ".join(problems),
                 where=f"outcome file {refined['outcome']}",
                 next_step="clear `refine` and downstream; if it fails again, keep the outcome and report it",
                 heading="conservation-broken",
-                runbook=build.source.file.runbook,
+                runbook=source.file.runbook,
             )
         )
-    limit = build.source.file.monitoring.quarantine
+    limit = source.file.monitoring.quarantine
     if too_many_quarantined(counts, rate=limit.rate, rows=limit.rows):
-        raise AirflowFailException(_too_many(build, partition, counts))
+        raise AirflowFailException(_too_many(source, platform, partition, counts))
     return {"candidate_rows": rows["silver"], "quarantine_rows": rows["quarantine"]}
 
 
-def _too_many(build: Build, partition: Partition, counts: Counts) -> str:
-    source, limit = build.source, build.source.file.monitoring.quarantine
-    table = bq.flows(source)["quarantine"].candidate(build.platform, source, partition)
-    found = reasons(bq.client(build.platform), str(table), partition)
+def _too_many(source: Source, platform: Platform, partition: Partition, counts: Counts) -> str:
+    limit = source.file.monitoring.quarantine
+    table = bq.flows(source)["quarantine"].candidate(platform, source, partition)
+    found = reasons(bq.client(platform), str(table), partition)
     listed = [str(reason) for reason in found[:SHOWN]]
     if len(found) > SHOWN:
         listed.append(f"and {len(found) - SHOWN} more reasons")
@@ -83,9 +94,7 @@ def _too_many(build: Build, partition: Partition, counts: Counts) -> str:
     )
 
 
-def _candidate_rows(build: Build, partition: Partition) -> dict[str, int]:
-    client = bq.client(build.platform)
-    names = {
-        n: f.candidate(build.platform, build.source, partition) for n, f in bq.flows(build.source).items()
-    }
+def _candidate_rows(source: Source, platform: Platform, partition: Partition) -> dict[str, int]:
+    client = bq.client(platform)
+    names = {n: f.candidate(platform, source, partition) for n, f in bq.flows(source).items()}
     return {n: int(client.get_table(str(table)).num_rows or 0) for n, table in names.items()}
