@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up down status land dag validate show new try compile generate bench clean lock
+.PHONY: help setup demo test test-sources lint up down status land dag validate show new try compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -16,7 +16,7 @@ HOURGLASS := PYTHONPATH=plugins $(PY) -m hourglass
 
 help: ## list the targets
 	@echo "Hourglass: make TARGET"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install all that is needed into .venv and .local (a few minutes, once)
 	@if [ -z "$(PYTHON)" ]; then \
@@ -30,6 +30,9 @@ test: setup ## unit, integration and end-to-end tests
 	@$(PY) -m pytest tests/unit
 	@.local/venvs/spark/bin/python -m pytest tests/spark
 	@$(PY) -m pytest tests/integration tests/e2e
+
+test-sources: setup ## every shipped source's DAG on generated data (make test runs one of each kind)
+	@HOURGLASS_TEST_SOURCES=all $(PY) -m pytest tests/e2e/test_sources.py
 
 lint: setup ## ruff, mypy, import-linter, sqlfluff, the sources and what is generated from them
 	@.venv/bin/ruff check .
