@@ -5,8 +5,7 @@ import airflow.providers.google.cloud.operators.bigquery
 import airflow.providers.google.cloud.operators.dataproc  # noqa: F401
 
 from hourglass.config import Platform, load_once
-from hourglass.dag import build_dag
+from hourglass.dag import build_dags
 
 platform = Platform.from_env()
-for source in load_once(platform.include).sources:
-    globals()[source.id] = build_dag(source, platform)
+globals().update(build_dags(load_once(platform.include).sources, platform))

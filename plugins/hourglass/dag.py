@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
-from hourglass.config import Platform, Source
+from hourglass.config import Platform, Source, collector_paused
 from hourglass.stages.announce import announce
 from hourglass.stages.build import Build
 from hourglass.stages.gate import gate
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from airflow.sdk import TaskGroup
 
 PARTITION_HELP = "The partition to run, such as 2021-07-21T06; empty for the last one that has ended (UTC)."
+
+
+def build_dags(sources: Iterable[Source], platform: Platform) -> dict[str, DAG]:
+    """Build the DAGs of many sources, by their id.
+
+    Args:
+        sources: Validated sources.
+        platform: The deployment's names.
+    """
+    with collector_paused():
+        return {source.id: build_dag(source, platform) for source in sources}
 
 
 def build_dag(source: Source, platform: Platform) -> DAG:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import Client
 
 LABELS = {"managed_by": "hourglass"}
+FLOWS = ("silver", "quarantine")
 
 
 def labels(source: Source, stage: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from hourglass.config.errors import ConfigError, Problem
 from hourglass.config.loader import Loaded, load_source, load_sources
-from hourglass.config.once import load_once
+from hourglass.config.once import collector_paused, load_once
 from hourglass.config.platform import Platform
 from hourglass.config.source import Source, digest
 
@@ -12,6 +12,7 @@ __all__ = [
     "Platform",
     "Problem",
     "Source",
+    "collector_paused",
     "digest",
     "load_once",
     "load_source",

@@ -19,7 +19,7 @@ from hourglass.config.errors import Problem, did_you_mean
 from hourglass.config.expressions import imbalance, unknown_names
 from hourglass.config.gold_checks import GoldChecks
 from hourglass.config.known_tables import KnownTables
-from hourglass.config.plain import STEPS, dig, enrichments, items
+from hourglass.config.plain import GOLD_STEPS, STEPS, dig, enrichments, items
 from hourglass.config.rule_checks import repeated_above, rule_problems
 from hourglass.config.schema import SYSTEM_COLUMNS, SchemaField, SourceSchema
 
@@ -69,7 +69,7 @@ class CrossChecks:
             yield self.document.problem(("source_id",), said, reference="source-file.md#top-level")
 
     def _gold(self, paths: Mapping[str, SchemaField]) -> Iterator[tuple[Location, str]]:
-        if self.schema is None:
+        if self.schema is None or not dig(self.document.data, GOLD_STEPS):
             return
         columns: dict[str, str | None] = {
             path: "REPEATED" if repeated_above(path, paths) else f.type for path, f in paths.items()

@@ -16,7 +16,7 @@ from hourglass.config.evolution import evolution_problems, version_problems
 from hourglass.config.explain import kind_of, problems_of
 from hourglass.config.models import SourceFile
 from hourglass.config.plain import dig
-from hourglass.config.plain_secrets import looks_secret, plain_secrets
+from hourglass.config.plain_secrets import looks_secret, plain_secrets, worth_a_look
 from hourglass.config.platform import include_folder
 from hourglass.config.schema import SourceSchema
 from hourglass.config.source import Source
@@ -137,6 +137,8 @@ def _identity(document: Document, path: Path) -> Iterator[Problem]:
 
 def _refused(data: Any) -> Iterator[tuple[Location, str, bool]]:
     """What is wrong whatever the models say of it."""
+    if not worth_a_look(data):
+        return
     for location, message in plain_secrets(data):
         yield location, message, False
     yield from _nothing(data, ())

@@ -7,6 +7,7 @@ what they do not know as errors without a place.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -24,6 +25,12 @@ _CORE = "tag:yaml.org,2002:"
 class _Loader(yaml.CSafeLoader):
     """YAML 1.2 core scalars instead of YAML 1.1's."""
 
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        """The tag of a node without one; a word is looked up once, since every source uses the same ones."""
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _plain_tag(value)
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
 
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
@@ -33,6 +40,14 @@ for _tag, _pattern, _first in (
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(f"{_CORE}{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+@lru_cache(maxsize=4096)
+def _plain_tag(text: str) -> str:
+    for tag, pattern in _Loader.yaml_implicit_resolvers.get(text[:1], ()):
+        if pattern.match(text):
+            return str(tag)
+    return f"{_CORE}str"
 
 
 def compose(text: str) -> yaml.Node | None:

@@ -43,11 +43,11 @@ class FlowJobOperator(BigQueryInsertJobOperator):
     Args:
         source: The DAG's source.
         platform: The deployment's names.
-        flow: The rows it works on: silver or quarantine.
+        flow: The name of the rows it works on: silver or quarantine.
         kwargs: Passed to the provider's operator.
     """
 
-    def __init__(self, *, source: Source, platform: Platform, flow: bq.Flow, **kwargs: Any) -> None:
+    def __init__(self, *, source: Source, platform: Platform, flow: str, **kwargs: Any) -> None:
         super().__init__(
             configuration={},
             project_id=platform.project,
@@ -58,4 +58,9 @@ class FlowJobOperator(BigQueryInsertJobOperator):
         )
         self.source = source
         self.platform = platform
-        self.flow = flow
+        self.flow_name = flow
+
+    @property
+    def flow(self) -> bq.Flow:
+        """The rows it works on; made by the task, since no DAG file needs a table's columns."""
+        return bq.flows(self.source)[self.flow_name]

@@ -25,9 +25,9 @@ def gate(build: Build) -> TaskGroup:
     with TaskGroup("gate", tooltip="load candidates, check the accounting and the expectations") as group:
         loads = [
             LoadCandidateOperator(
-                task_id=f"load_{flow.name}", flow=flow, outcome_uri=outcome_uri, **build.kwargs()
+                task_id=f"load_{flow}", flow=flow, outcome_uri=outcome_uri, **build.kwargs()
             )
-            for flow in bq.flows(build.source).values()
+            for flow in bq.FLOWS
         ]
         loads >> AccountOperator(task_id="account", retries=0, **build.kwargs())
         loads[0] >> ValidateCandidateOperator(task_id="validate", **build.kwargs())

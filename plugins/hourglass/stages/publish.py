@@ -16,6 +16,6 @@ def publish(build: Build) -> TaskGroup:
         build: The source and the deployment.
     """
     with TaskGroup("publish", tooltip="swap the candidates into the published partition") as group:
-        for flow in bq.flows(build.source).values():
-            PublishPartitionOperator(task_id=flow.name, flow=flow, **build.kwargs())
+        for flow in bq.FLOWS:
+            PublishPartitionOperator(task_id=flow, flow=flow, **build.kwargs())
     return group
