@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hourglass.config import ConfigError, Platform, digest, load_source, load_sources
+from hourglass.config import ConfigError, Platform, collector_paused, digest, load_source, load_sources
 from hourglass.config.path_template import render, resolve
+from hourglass.config.plain_secrets import worth_a_look
 from hourglass.partition import Grain, Manifest, Partition, SourceObject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,3 +210,30 @@ def test_the_platform_needs_a_project() -> None:
     with pytest.raises(ValueError, match="HOURGLASS_PROJECT"):
         Platform.from_env({})
     assert Platform.from_env({"GCP_PROJECT": "p"}).ops_bucket == "p-hourglass-ops"
+
+
+def test_the_garbage_collector_rests_only_while_sources_load() -> None:
+    paused = []
+
+    def fail() -> None:
+        with collector_paused():
+            paused.append(not gc.isenabled())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert paused == [True]
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    ("data", "worth"),
+    [
+        ({"steps": [{"field": "actor.id", "uri": "gs://bucket/prefix/"}]}, False),
+        ({"steps": [{"field": None}]}, True),
+        ({"steps": [{"api_key": 1}]}, True),
+        ({"steps": ["https://user:word@host/"]}, True),
+    ],
+)
+def test_only_a_suspicious_file_is_searched_for_secrets_and_empty_keys(data: object, worth: bool) -> None:
+    assert worth_a_look(data) is worth

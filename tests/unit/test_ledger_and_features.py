@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hourglass.cloud.dataproc import Family
+from hourglass.dag import partition_param
 from hourglass.ledger import summarize
 from hourglass.partition import Grain
 from hourglass.partition.features import PushRecord, cell_value, row_key
@@ -138,3 +140,10 @@ def test_the_form_asks_for_the_last_ended_partition_unless_told_otherwise() -> N
     assert requested_partition(context(None, "2021-07-20T01"), Grain.HOUR, now).key == "2021-07-20T01"
     with pytest.raises(ValueError, match="are one hour"):
         requested_partition(context(None, "2021-07-20"), Grain.HOUR, now)
+
+
+def test_the_trigger_form_is_valid_when_left_empty_and_refuses_a_number() -> None:
+    # The DAG takes the form unchecked, since every check costs each source's parse.
+    assert partition_param().resolve() is None
+    with pytest.raises(ParamValidationError):
+        partition_param().resolve(7)
