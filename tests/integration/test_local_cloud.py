@@ -114,7 +114,7 @@ def test_killed_supervisor_is_repaired_and_everything_kept(own_cloud: Cloud) -> 
         "an old part runs beside the new one"
     )
     assert contents.read() == contents.expected()
-    assert said == ["the supervisor was killed; ending the 6 processes that it left"]
+    assert said == [f"the supervisor was killed; ending the {len(PARTS)} processes that it left"]
 
 
 def test_everything_killed_at_once_is_repaired(own_cloud: Cloud) -> None:
