@@ -79,10 +79,11 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _forward(self, details: Any, sent: list[bytes], context: Any) -> tuple[list[bytes], Any]:
         method = self._channel.stream_stream(details.method)
+        left = context.time_remaining()
         answers: list[bytes] = []
-        call = method(
-            iter(sent), metadata=_plain(details.invocation_metadata), timeout=context.time_remaining()
-        )
+        # A call without a deadline has centuries left, which overflow.
+        timeout = left if left is not None and left < 86_400 else None
+        call = method(iter(sent), metadata=_plain(details.invocation_metadata), timeout=timeout)
         context.add_callback(call.cancel)
         try:
             answers.extend(call)
