@@ -156,11 +156,14 @@ def ledger(
         str | None, typer.Option("--to", help="Last partition; by default the current one.")
     ] = None,
     form: Annotated[Report, typer.Option("--format", help="For people or programs.")] = Report.TABLE,
+    lost: Annotated[
+        bool, typer.Option("--rebuild", help="First add the rows that the ledger lacks.")
+    ] = False,
 ) -> None:
     """Print a source's partitions: state, counts, age and what to do next; gaps too."""
     from hourglass.cli.ledger import run
 
-    raise typer.Exit(run(source, first, last, form.value))
+    raise typer.Exit(run(source, first, last, form.value, lost=lost))
 
 
 def main() -> None:

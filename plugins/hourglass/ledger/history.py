@@ -24,6 +24,9 @@ class Entry:
             the partition has closed; `open` before that.
         counts: The newest row's counts, by column.
         generation: How many manifests it has had.
+        manifest_hash: SHA-256 of the manifest that was processed.
+        run_id: The Airflow run that wrote the newest row.
+        attempt: Its attempt.
         age: How long after the partition's end the newest row was written.
         warnings: What warned.
         next_step: What to do, empty when nothing.
@@ -32,10 +35,13 @@ class Entry:
     partition: str
     state: str
     counts: Mapping[str, int | None]
-    generation: int | None
     age: timedelta | None
     warnings: tuple[str, ...]
     next_step: str
+    generation: int | None = None
+    manifest_hash: str | None = None
+    run_id: str | None = None
+    attempt: int | None = None
 
     def values(self) -> dict[str, Any]:
         """The entry as JSON values; the age in seconds."""
@@ -44,6 +50,9 @@ class Entry:
             "state": self.state,
             **self.counts,
             "generation": self.generation,
+            "manifest_hash": self.manifest_hash,
+            "run_id": self.run_id,
+            "attempt": self.attempt,
             "age_seconds": None if self.age is None else int(self.age.total_seconds()),
             "warnings": list(self.warnings),
             "next_step": self.next_step,
@@ -76,15 +85,20 @@ def history(
         )
 
 
+def admit_command(source_id: str, key: str) -> str:
+    """The command that runs a partition over the files it has now, however late they came."""
+    return f"""airflow dags trigger {source_id} --conf '{{"partition": "{key}"}}'"""
+
+
 def _recorded(source_id: str, partition: Partition, row: Mapping[str, Any]) -> Entry:
     return Entry(
         partition.key,
         row["state"],
         {name: row.get(name) for name in COUNTS},
-        row.get("generation"),
         row["recorded_at"] - partition.end,
         tuple(json.loads(row.get("warnings") or "[]")),
         _next_step(source_id, partition.key, row),
+        **{name: row.get(name) for name in ("generation", "manifest_hash", "run_id", "attempt")},
     )
 
 
@@ -93,9 +107,7 @@ def _next_step(source_id: str, key: str, row: Mapping[str, Any]) -> str:
         stage = row.get("failed_stage") or "sense"
         return f"read the message of the failed task in `{stage}`, then clear `{stage}` and downstream"
     if row["state"] == "overdue":
-        return (
-            f"""airflow dags trigger {source_id} --conf '{{"partition": "{key}"}}' takes the late files in"""
-        )
+        return f"{admit_command(source_id, key)} takes the late files in"
     return ""
 
 
@@ -103,9 +115,6 @@ def _missing(source_id: str, partition: Partition, close_after: timedelta, now: 
     nothing = dict.fromkeys(COUNTS)
     closes = partition.end + close_after
     if now < closes:
-        return Entry(partition.key, "open", nothing, None, None, (), f"closes at {closes:%Y-%m-%d %H:%M} UTC")
-    advice = (
-        f"look for its run in the UI; where there is none: airflow dags trigger {source_id} "
-        f"""--conf '{{"partition": "{partition.key}"}}'"""
-    )
-    return Entry(partition.key, "gap", nothing, None, None, (), advice)
+        return Entry(partition.key, "open", nothing, None, (), f"closes at {closes:%Y-%m-%d %H:%M} UTC")
+    advice = "look for its run in the UI; where there is none: " + admit_command(source_id, partition.key)
+    return Entry(partition.key, "gap", nothing, None, (), advice)

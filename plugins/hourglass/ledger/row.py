@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Self
 
 STAGES = ("sense", "refine", "gate", "publish", "transform", "serve", "announce")
 BROKEN = ("failed", "upstream_failed")
@@ -44,6 +44,23 @@ class LedgerRow:
     def values(self) -> dict[str, Any]:
         """The row's values by column."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def json_values(self) -> dict[str, Any]:
+        """The row's values by column as JSON has them: times and dates as text."""
+        values = self.values() | {"event_dates": [d.isoformat() for d in self.event_dates]}
+        return {n: v.isoformat() if isinstance(v, datetime) else v for n, v in values.items()}
+
+    def to_json(self) -> str:
+        """The row as a JSON object."""
+        return json.dumps(self.json_values(), indent=1)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Read `json_values` back, without columns that this version does not know."""
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        times = {n: datetime.fromisoformat(known[n]) for n in ("landing_hour", "recorded_at")}
+        dates = tuple(date.fromisoformat(d) for d in known.get("event_dates", ()))
+        return cls(**{**known, **times, "event_dates": dates})
 
 
 def stage_of(task_id: str) -> str:

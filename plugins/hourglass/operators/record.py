@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
 from hourglass.ledger import LedgerRow, summarize
+from hourglass.ledger.receipts import record
 from hourglass.ledger.row import as_json
-from hourglass.ledger.store import append
 from hourglass.operators.base import SourceOperator
 from hourglass.operators.tasks import ACCOUNT, WAIT
 from hourglass.run import partition_of
@@ -40,8 +40,9 @@ class RecordPartitionOperator(SourceOperator):
         """
         partition = partition_of(context, self.source.grain)
         row = self._row(context, partition)
+        storage = gcs.client(self.gcp_conn_id)
         client = bq.client(self.platform, self.gcp_conn_id)
-        if append(client, self.platform, row):
+        if record(storage, client, self.platform, row):
             self.log.info("Recorded %s %s: %s", row.source, row.partition, row.state)
         else:
             self.log.info("This attempt had been recorded already")

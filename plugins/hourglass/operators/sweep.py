@@ -9,11 +9,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.cloud import bigquery as bq
+from hourglass.cloud import gcs
 from hourglass.config.types import shown_duration
 from hourglass.failure import explain
 from hourglass.ledger import LedgerRow
+from hourglass.ledger.history import admit_command
+from hourglass.ledger.receipts import record
 from hourglass.ledger.row import as_json
-from hourglass.ledger.store import append, states
+from hourglass.ledger.store import states
 from hourglass.operators.notify import notify, receivers_of
 from hourglass.operators.rerun import rerun
 from hourglass.operators.sense import look, where_of
@@ -111,9 +114,9 @@ class SweepOperator(BaseOperator):
         self, source: Source, partition: Partition, row: dict[str, Any], manifest: dict[str, Any]
     ) -> bool:
         text = (
-            f"{manifest['objects']} objects are there now, {row['objects']} were processed; the late window of "
-            f"{shown_duration(source.file.ingestion.late_window)} has passed, so they were not taken in. To "
-            f"take them in, trigger DAG {source.id} with partition {partition.key}"
+            f"{manifest['objects']} objects are there now, {row['objects'] or 0} were processed; the late window "
+            f"of {shown_duration(source.file.ingestion.late_window)} has passed, so they were not taken in. To "
+            f"take them in: {admit_command(source.id, partition.key)}"
         )
         reported = LedgerRow(
             **{
@@ -128,7 +131,7 @@ class SweepOperator(BaseOperator):
         )
         # The run's id is the manifest's, so that BigQuery itself refuses to record one finding twice.
         client = bq.client(self.platform, self.gcp_conn_id)
-        if not append(client, self.platform, reported):
+        if not record(gcs.client(self.gcp_conn_id), client, self.platform, reported):
             return False
         notify(f"{source.id} {partition.key}: files came too late", text, "warning", receivers_of(source))
         return True
