@@ -1,6 +1,10 @@
-"""Shows what is wrong in include/sources/ as an Airflow import error, while every sound source's DAG runs."""
+"""Shows what is wrong in include/sources/ or dbt's manifest as an Airflow import error; other DAGs run."""
 
 from hourglass.config import ConfigError, Platform, load_once
+from hourglass.config.dbt_manifest import stale_models
 
-if problems := load_once(Platform.from_env().include).problems:
+include = Platform.from_env().include
+loaded = load_once(include)
+stale = stale_models(include, [source.id for source in loaded.sources])
+if problems := [*loaded.problems, *(problem for found in stale.values() for problem in found)]:
     raise ConfigError(problems) from None

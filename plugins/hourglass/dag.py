@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
 from hourglass.config import Platform, Source, collector_paused
+from hourglass.config.dbt_manifest import stale_models
 from hourglass.stages.announce import announce
 from hourglass.stages.build import Build
 from hourglass.stages.gate import gate
@@ -28,12 +29,17 @@ PARTITION_HELP = "The partition to run, such as 2021-07-21T06; empty for the las
 def build_dags(sources: Iterable[Source], platform: Platform) -> dict[str, DAG]:
     """Build the DAGs of many sources, by their id.
 
+    A source whose models dbt's manifest does not know gets none, rather than one that leaves them out;
+    dags/config_errors.py says so.
+
     Args:
         sources: Validated sources.
         platform: The deployment's names.
     """
     with collector_paused():
-        return {source.id: build_dag(source, platform) for source in sources}
+        known = list(sources)
+        stale = stale_models(platform.include, [source.id for source in known])
+        return {source.id: build_dag(source, platform) for source in known if source.id not in stale}
 
 
 def build_dag(source: Source, platform: Platform) -> DAG:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,32 @@ def test_a_broken_source_removes_only_its_own_dag(tmp_path: Path, airflow_env: d
     (error,) = bag["errors"].values()
     assert "broken.yaml:" in error
     assert "did you mean 'on_empty'?" in error
+
+
+def test_a_manifest_that_does_not_know_a_model_removes_that_dag_and_names_the_model(
+    tmp_path: Path, airflow_env: dict[str, str]
+) -> None:
+    include = tmp_path / "include"
+    (include / "dbt/target").mkdir(parents=True)
+    for folder in (ROOT / "include").iterdir():
+        if folder.name != "dbt":
+            (include / folder.name).symlink_to(folder)
+    shutil.copytree(ROOT / "include/dbt/models", include / "dbt/models")
+    for place in ("target/manifest.json", "profiles.yml", "seeds", "snapshots"):
+        (include / "dbt" / place).symlink_to(ROOT / "include/dbt" / place)
+    models = include / "dbt/models"
+    (models / "marts/orders/orders_by_hour.sql").write_text("SELECT 1 AS n")
+    gone = next((models / "marts/sessions").glob("*.sql"))
+    gone.unlink()
+    bag = load({**airflow_env, "HOURGLASS_INCLUDE": str(include)})
+    sources = {p.stem for p in (ROOT / "include/sources").glob("*.yaml")}
+    assert sources - set(bag["dags"]) == {"orders", "sessions"}
+    (error,) = bag["errors"].values()
+    assert (
+        f"{models}/marts/orders/orders_by_hour.sql:1:1: error: this model is not in the dbt manifest" in error
+    )
+    assert f"{gone}:1:1: error: this model is gone" in error
+    assert "dbt parse" in error
 
 
 def test_every_dbt_selector_finds_a_node(airflow_env: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from cosmos.airflow.graph import build_airflow_graph
 from cosmos.cache import _obtain_cache_dir_path
 from cosmos.constants import ExecutionMode, InvocationMode, TestBehavior, TestIndirectSelection
 
-from hourglass.config import Platform
+from hourglass.config.dbt_manifest import manifest_path
 from hourglass.stages.build import Build
 from hourglass.stages.dbt_nodes import tagged_nodes
 
@@ -38,7 +38,7 @@ def transform(build: Build) -> TaskGroup:
     project = build.platform.include / "dbt"
     with TaskGroup("transform", tooltip="the source's own dbt models and tests") as group:
         build_airflow_graph(
-            nodes=tagged_nodes(manifest_path(build.platform), build.source.id),
+            nodes=tagged_nodes(manifest_path(build.platform.include), build.source.id),
             dag=group.dag,
             task_group=group,
             execution_mode=ExecutionMode.LOCAL,
@@ -50,7 +50,7 @@ def transform(build: Build) -> TaskGroup:
                 "profile_config": _profile(project),
                 # Where Cosmos keeps dbt's own parse of the project between tasks.
                 "cache_dir": _obtain_cache_dir_path(f"{build.source.id}__transform"),
-                "manifest_filepath": manifest_path(build.platform),
+                "manifest_filepath": manifest_path(build.platform.include),
                 "invocation_mode": InvocationMode.DBT_RUNNER,
                 "dbt_executable_path": dbt_executable(),
                 "partial_parse": True,
@@ -74,11 +74,6 @@ def _profile(project: Path) -> ProfileConfig:
         target_name=os.environ.get("HOURGLASS_DBT_TARGET", "prod"),
         profiles_yml_filepath=project / "profiles.yml",
     )
-
-
-def manifest_path(platform: Platform) -> Path:
-    """The dbt manifest that DAG files are built from."""
-    return platform.include / "dbt" / "target" / "manifest.json"
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,129 @@
+"""dbt's manifest, from which DAG files take their models, and whether it knows the models that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from hourglass.config.errors import Problem, shown
+
+BUILT = ("seed", "snapshot", "model")
+
+
+class _Parents(msgspec.Struct):
+    nodes: list[str] = []
+
+
+class _Config(msgspec.Struct):
+    materialized: str | None = None
+
+
+class Node(msgspec.Struct):
+    """One node, as far as tasks are made of it."""
+
+    resource_type: str
+    original_file_path: str
+    package_name: str
+    tags: list[str] = []
+    fqn: list[str] = []
+    config: _Config = msgspec.field(default_factory=_Config)
+    depends_on: _Parents = msgspec.field(default_factory=_Parents)
+
+
+class Manifest(msgspec.Struct):
+    """What `dbt parse` wrote; a disabled model is in a list of its own."""
+
+    nodes: dict[str, Node] = {}
+    disabled: dict[str, list[Node]] = {}
+    _tagged: dict[str, list[str]] = {}  # made when it is first asked for
+
+    def tagged(self) -> dict[str, list[str]]:
+        """The ids of the seeds, snapshots and models by their tags."""
+        if not self._tagged:
+            for name, node in self.nodes.items():
+                if node.resource_type in BUILT:
+                    for tag in node.tags:
+                        self._tagged.setdefault(tag, []).append(name)
+        return self._tagged
+
+
+def manifest_path(include: Path) -> Path:
+    """The dbt manifest of an include folder."""
+    return include / "dbt" / "target" / "manifest.json"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest, once for each of its writings.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+    """
+    try:
+        written = path.stat()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no dbt manifest {path}; make it with `make setup`, or `dbt parse` in {path.parents[1]}"
+        ) from None
+    return _read(path, written.st_mtime_ns, written.st_size)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, modified: int, size: int) -> Manifest:
+    """The time and the size say which writing of the file is meant."""
+    return msgspec.json.decode(path.read_bytes(), type=Manifest)
+
+
+def stale_models(include: Path, source_ids: Iterable[str]) -> dict[str, list[Problem]]:
+    """The sources whose models the manifest does not know, or knows though they are gone.
+
+    Their DAGs would silently leave those models out: a stage without tasks succeeds.
+
+    Args:
+        include: The include folder.
+        source_ids: The sources; those without models of their own are not looked at.
+
+    Returns:
+        One problem for each such file, by source.
+    """
+    path = manifest_path(include)
+    wanted = [s for s in source_ids if (include / "dbt" / "models" / "staging" / s).is_dir()]
+    if not wanted or not path.is_file():
+        return {}
+    manifest, project = read_manifest(path), include / "dbt"
+    disabled = [node for nodes in manifest.disabled.values() for node in nodes]
+    known = {node.original_file_path for node in (*manifest.nodes.values(), *disabled)}
+    found = {s: [*_unknown(project, s, known), *_gone(project, s, manifest)] for s in wanted}
+    return {source: problems for source, problems in found.items() if problems}
+
+
+def _unknown(project: Path, source: str, known: set[str]) -> Iterator[Problem]:
+    for layer in ("staging", "marts"):
+        for file in sorted((project / "models" / layer / source).glob("*.sql")):
+            if file.relative_to(project).as_posix() not in known:
+                yield _problem(
+                    file, source, "is not in the dbt manifest, so that DAG {} would leave it out", project
+                )
+
+
+def _gone(project: Path, source: str, manifest: Manifest) -> Iterator[Problem]:
+    for name in sorted(
+        {manifest.nodes[node].original_file_path for node in manifest.tagged().get(source, ())}
+    ):
+        if not (project / name).is_file():
+            yield _problem(
+                project / name,
+                source,
+                "is gone, but the dbt manifest still has it as a task of DAG {}",
+                project,
+            )
+
+
+def _problem(file: Path, source: str, what: str, project: Path) -> Problem:
+    message = (
+        f"this model {what.format(source)}; write the manifest anew: `make setup`, or `dbt parse` in "
+        f"{shown(project)}, and upload target/manifest.json"
+    )
+    return Problem(shown(file), 1, 1, message)
