@@ -5,9 +5,11 @@ It starts no thread and opens no connection, so that its children can be forked 
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -59,10 +61,19 @@ def load() -> None:
     ensure_plugins_loaded()
     integrate_macros_plugins()
     settings.dispose_orm()
-    # Making the execution API takes seconds; nothing listens, and its threads start with the first request.
+    asyncio.run(_warm_execution_api())
+    if threading.active_count() > 1:
+        raise RuntimeError(f"threads would be lost in a fork: {threading.enumerate()}")
+
+
+async def _warm_execution_api() -> None:
+    """Let the API that tasks speak to make its versions, which it does at its first request and takes seconds."""
+    import httpx
     from airflow.sdk.execution_time.supervisor import in_process_api_server
 
-    _ = in_process_api_server().app
+    transport = in_process_api_server().atransport
+    async with httpx.AsyncClient(transport=transport, base_url="http://in-process.invalid") as client:
+        (await client.get("/health")).raise_for_status()
 
 
 # The fork server imports this module by its name; anybody else who does has no Airflow to load.
@@ -75,3 +86,4 @@ if "HOURGLASS_WARM" in os.environ:
     except BaseException:  # the fork server would go on without what is missing, and say nothing
         traceback.print_exc()
         os._exit(1)
+    os.ftruncate(1, 0)  # hundreds of lines of libraries that were imported

@@ -6,6 +6,7 @@ its database then is all that the next process knows, as it would be after the d
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -51,13 +52,13 @@ class Run:
 
 
 def serve(environment: dict[str, str], log: str, answer: Any, name: str, arguments: dict[str, Any]) -> None:
-    """The whole life of a forked process: one of the functions below, its output in a file.
+    """The whole life of a forked process: one function, its output in a file.
 
     Args:
         environment: What to change in the environment.
         log: The file that its output is added to.
         answer: The connection that takes `("done", result)` or `("raised", text)`.
-        name: The function.
+        name: One of the functions below, or any other's `module:name`.
         arguments: Its arguments.
     """
     import traceback
@@ -70,7 +71,8 @@ def serve(environment: dict[str, str], log: str, answer: Any, name: str, argumen
 
     settings.configure_orm()
     try:
-        result = {f.__name__: f for f in (sync, schedule, backfill, clear, settle, runs)}[name](**arguments)
+        module, _, function = name.rpartition(":")
+        result = getattr(importlib.import_module(module or __name__), function)(**arguments)
         answer.send(("done", result))
     except BaseException:
         traceback.print_exc()
@@ -222,7 +224,7 @@ def settle(
     plan = _Plan(kill)
     with create_session() as session, plan.watching():
         _bury(session, dags)
-        while unfinished := [r for r in _select(session, dag_id) if str(r.state) in UNFINISHED]:
+        while unfinished := _unfinished(session, dag_id, dags):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not finished: {[_described(r, session) for r in unfinished]}")
             moved = [_advance(run, dags, session, plan, stop_after) for run in unfinished]
@@ -342,11 +344,14 @@ def _described(run: Any, session: Any) -> Run:
     )
 
 
+def _unfinished(session: Any, dag_id: str | None, dags: dict[str, Any]) -> list[Any]:
+    """The runs to work on; those of DAGs that this include folder does not have are somebody else's."""
+    return [r for r in _select(session, dag_id) if str(r.state) in UNFINISHED and r.dag_id in dags]
+
+
 def _bury(session: Any, dags: dict[str, Any]) -> None:
     """Fail or retry what a killed process was running, as the scheduler does when the heartbeat ends."""
-    for run in _select(session, None):
-        if str(run.state) not in UNFINISHED:
-            continue
+    for run in _unfinished(session, None, dags):
         dag = _scheduler_dag(run.dag_id, session)
         for ti in run.get_task_instances(session=session):
             ti.task = dag.get_task(ti.task_id)

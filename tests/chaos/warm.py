@@ -125,7 +125,7 @@ class WarmAirflow:
         """Begin a call.
 
         Args:
-            name: A function of scheduler.py.
+            name: A function of scheduler.py, or any other's `module:name`.
             environment: What differs from the environment, such as the address of a proxy.
             arguments: The function's arguments.
         """

@@ -1,0 +1,385 @@
+"""Random sequences of what happens to a pipeline, each settled and then compared with the oracle.
+
+The seed decides the sequence: operations, files, tasks and moments of death. What is left to chance is how far a
+process got within its seconds before it died.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from google.cloud import storage
+
+from tests.chaos import observe
+from tests.chaos.observe import Found, ViolationError
+from tests.chaos.oracle import Outcome, expect
+from tests.chaos.scheduler import Kill, Run
+from tests.chaos.spark import kill_driver
+from tests.chaos.warm import KilledError, WarmAirflow
+from tests.chaos.world import BUCKET, SOURCE, VERSIONS, Partition, Writer
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Rule
+
+SWEEPER = "hourglass_sweeper"
+STEPS = 4
+HEALINGS = 3  # plain clears of what failed, until it must be well
+# What a request is like whose sender dies at it, or which the service fails.
+REQUESTS = (
+    ("gcs", ""),
+    ("gcs", "/upload/"),
+    ("bigquery", ""),
+    ("bigquery", "/jobs"),
+    ("bigquery", "/queries"),
+    ("bigtable", ""),
+    ("bigtable", "MutateRows"),
+    ("dataproc", ""),
+    ("iceberg", ""),
+)
+MOMENTS = ("before", "inside", "unsaid", "after", "trigger")
+
+
+@dataclass
+class State:
+    """A partition as the model has it."""
+
+    partition: Partition
+    ran: bool = False
+    published: Outcome | None = None
+    # What may have been published since the last settling: the files at each moment.
+    seen: list[dict[str, bytes]] = field(default_factory=list)
+    unsure: bool = False
+
+    def remember(self) -> None:
+        """Note the files as they are now."""
+        self.seen.append(dict(self.partition.files))
+
+
+@dataclass
+class World:
+    """What all sequences of a run share.
+
+    Args:
+        airflow: The warm Airflow.
+        proxy: The proxy that all calls speak through.
+        includes: The include folders by schema version.
+        cloud: The folder of the local cloud.
+        say: Takes each line meant for a person.
+    """
+
+    airflow: WarmAirflow
+    proxy: FaultProxy
+    includes: Mapping[str, Path]
+    cloud: Path
+    say: Callable[[str], None]
+    states: list[State] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+
+
+class Sequence:
+    """One sequence.
+
+    Args:
+        world: What is shared.
+        seed: Decides everything.
+        partitions: The partitions that it may touch, which nobody has touched before.
+    """
+
+    def __init__(self, world: World, seed: int, partitions: list[Partition]) -> None:
+        self.world = world
+        self.random = Random(seed)
+        self.writer = Writer(self.random, f"s{seed}-{partitions[0].key}-")
+        self.mine = [State(p) for p in partitions]
+        world.states += self.mine
+        self.version = VERSIONS[0]
+        self.versions = {VERSIONS[0]}
+        self.files = 0
+        self.tasks: list[str] = []
+
+    def play(self, steps: int = STEPS) -> None:
+        """Play the sequence to its end.
+
+        Raises:
+            ViolationError: A law is broken.
+        """
+        started = time.monotonic()
+        for state in self.mine[:2]:
+            self._land(state)
+        self._run(self.mine[0])
+        self._execute()
+        self.settle()
+        for step in range(steps):
+            for _ in range(self.random.randint(1, 2)):
+                self._operation()
+            self._execute()
+            if step == steps - 1:
+                for state in self.mine:
+                    self._run(state)
+            self.settle()
+        self._say(f"sequence done in {time.monotonic() - started:.0f} s")
+
+    # Operations
+
+    def _operation(self) -> None:
+        operations: dict[Callable[[State], None], int] = {
+            self._land: 3,
+            self._replace: 3,
+            self._garbage: 2,
+            self._run: 2,
+            self._clear: 6,
+            self._backfill: 2,
+            self._evolve: 1,
+        }
+        chosen = self.random.choices(list(operations), list(operations.values()))[0]
+        chosen(self.random.choice(self.mine))
+
+    def _land(self, state: State) -> None:
+        late = "land late" if state.ran else "land"
+        self._put(state, f"f{self.files}.json", self.random.choice((0, 0, 1)), late)
+
+    def _replace(self, state: State) -> None:
+        names = sorted(state.partition.files)
+        if names:
+            self._put(state, self.random.choice(names), self.random.choice((0, 0, 1)), "replace")
+
+    def _garbage(self, state: State) -> None:
+        self._put(state, f"f{self.files}.json", self.random.randint(6, 20), "land garbage")
+
+    def _put(self, state: State, name: str, garbage: int, what: str) -> None:
+        self.files += 1
+        content = self.writer.file(state.partition.start, garbage)
+        state.partition.files[name] = content
+        storage.Client().bucket(BUCKET).blob(state.partition.object_name(name)).upload_from_string(content)
+        state.remember()
+        self._did(what, f"{state.partition.key}/{name}, {len(content.splitlines())} lines")
+
+    def _run(self, state: State) -> None:
+        if not state.ran:
+            self._call("schedule", dag_id=SOURCE, starts=[state.partition.start])
+            state.ran = True
+            self._did("run", state.partition.key)
+
+    def _clear(self, state: State) -> None:
+        if not state.ran or not self.tasks:
+            return
+        task, downstream = self.random.choice(self.tasks), self.random.random() < 0.5
+        count = self._call(
+            "clear", dag_id=SOURCE, start=state.partition.start, tasks=[task], downstream=downstream
+        )
+        how = "with downstream" if downstream else "alone"
+        self._did(f"clear {how}", f"{state.partition.key} {task}: {count} tasks")
+
+    def _backfill(self, state: State) -> None:
+        first, last = self.mine[0].partition.start, self.mine[-1].partition.start
+        reprocess = self.random.choice(("none", "failed", "completed"))
+        self._call("backfill", dag_id=SOURCE, first=first, last=last, reprocess=reprocess)
+        for each in self.mine:
+            each.ran = True
+        self._did(f"backfill {reprocess}", f"{self.mine[0].partition.key} to {self.mine[-1].partition.key}")
+
+    def _evolve(self, state: State) -> None:
+        if self.version == VERSIONS[0]:
+            self.version = VERSIONS[1]
+            self.versions.add(self.version)
+            self._did("evolve the schema", f"to {self.version}")
+
+    # How the runs go on
+
+    def _execute(self) -> None:
+        ways: dict[Callable[[], None], int] = {
+            self._undisturbed: 1,
+            self._killed_at_task: 4,
+            self._killed_at_request: 3,
+            self._half_way: 2,
+            self._failing_service: 2,
+            self._spark_killed: 1,
+        }
+        self.random.choices(list(ways), list(ways.values()))[0]()
+
+    def _undisturbed(self) -> None:
+        self._did("undisturbed", "")
+
+    def _killed_at_task(self) -> None:
+        task = self.random.choice(self.tasks or ["refine.run"])
+        kill = Kill(task, self.random.choice(MOMENTS), seconds=round(self.random.uniform(0, 3), 1))
+        self._until_killed(f"kill at task, {kill.when}", f"{kill}", kill=kill)
+
+    def _killed_at_request(self) -> None:
+        service, path = self.random.choice(REQUESTS)
+        number, when = self.random.randint(1, 12), self.random.choice(("before", "after"))
+        call = self._start("settle")
+        hook = {when: lambda seen: os.kill(call.pid, 9)}
+        rule = self.world.proxy.add(Rule(service, path=path, first=number), **hook)
+        try:
+            call.result()
+            self._did("kill at request, none came", f"{service} {path} {number}")
+        except KilledError:
+            self._did(f"kill at request, {when}", f"{service} {path} {number}")
+        finally:
+            self.world.proxy.remove(rule)
+
+    def _half_way(self) -> None:
+        task = self.random.choice(self.tasks or ["sense.wait"])
+        self._call("settle", stop_after=task)
+        self._did("stop half-way", task)
+        self._operation()
+
+    def _failing_service(self) -> None:
+        service, path = self.random.choice(REQUESTS)
+        action = self.random.choice(("answer", "reset", "lose"))
+        first = self.random.randint(1, 8)
+        status = 14 if service in ("bigtable", "dataproc") else self.random.choice((429, 503))
+        rule = Rule(service, action, path=path, first=first, last=first + 1, status=status)
+        number = self.world.proxy.add(rule)
+        self._call("settle")
+        hit = any(s.rule == number for s in self.world.proxy.seen())
+        self.world.proxy.clear()
+        self._did(
+            f"fail requests, {action}" if hit else "fail requests, none came", f"{service} {path} {first}"
+        )
+
+    def _spark_killed(self) -> None:
+        call = self._start("settle")
+        killed = kill_driver(self.world.cloud, call, self.random.uniform(0, 4))
+        call.result()
+        self._did("kill Spark" if killed else "kill Spark, none ran", "")
+
+    def _until_killed(self, what: str, detail: str, **arguments: Any) -> None:
+        try:
+            self._call("settle", **arguments)
+            self._did("kill at task, not reached", detail)
+        except KilledError:
+            self._did(what, detail)
+
+    # Settling
+
+    def settle(self) -> None:
+        """Let everything run to its end, sweep, and compare with the oracle.
+
+        Raises:
+            ViolationError: A law is broken.
+        """
+        swept, healings = False, 0
+        while True:
+            runs = self._call("settle")
+            if broken := self._unexpected(runs):
+                healings += 1
+                if healings > HEALINGS:
+                    raise ViolationError(f"a plain clear does not heal: {broken}")
+                for run in broken:
+                    self._did("heal by a plain clear", f"{run.logical_date:%FT%H} {_failed(run)}")
+                    self._call(
+                        "clear",
+                        dag_id=SOURCE,
+                        start=run.logical_date,
+                        tasks=None,
+                        downstream=False,
+                        only_failed=True,
+                    )
+            elif not swept:
+                self._sweep()
+                swept = True
+            else:
+                break
+        self._check()
+
+    def _unexpected(self, runs: list[Run]) -> list[Run]:
+        """The runs that failed and should not have, or for another reason than they should have."""
+        states = {state.partition.start: state for state in self.mine}
+        broken = []
+        for run in runs:
+            if run.dag_id == SWEEPER and run.state != "success":
+                raise ViolationError(f"the sweeper failed: {run}")
+            if run.dag_id != SOURCE or run.logical_date not in states:
+                continue
+            self.tasks = sorted(run.tasks)
+            state = states[run.logical_date]
+            wanted = self._failure(state.partition)
+            if run.state == "failed" and _failed(run) != wanted:
+                broken.append(run)
+        return broken
+
+    def _failure(self, partition: Partition) -> list[str]:
+        if not partition.files:
+            return ["sense.wait"]
+        return ["gate.account"] if expect(partition, self.version).stopped else []
+
+    def _sweep(self) -> None:
+        start = self.world.states[0].partition.start - timedelta(days=1)
+        made = self._call("schedule", dag_id=SWEEPER, starts=[start])
+        if not made:
+            self._call("clear", dag_id=SWEEPER, start=start, tasks=None, downstream=False)
+        self._did("sweep", "")
+
+    def _check(self) -> None:
+        found = observe.look()
+        for state in self.mine:
+            self._check_partition(state, found)
+        states = sorted(self.world.states, key=lambda s: s.partition.start)
+        if not any(s.unsure for s in states):
+            observe.compare_gold([s.published for s in states if s.published], found)
+        self._did("settled and compared", "")
+
+    def _check_partition(self, state: State, found: Found) -> None:
+        partition = state.partition
+        row = found.ledger.get(partition.start)
+        if not state.ran:
+            if row is not None:
+                raise ViolationError(f"{partition.key} was never run and is in the ledger")
+            return
+        version = (row or {}).get("schema_version") or self.version
+        if version not in self.versions:
+            raise ViolationError(f"{partition.key} was refined by version {version} of the schema")
+        outcome = expect(partition, version)
+        observe.compare_ledger(partition, outcome, row)
+        if outcome.stopped or not partition.files:
+            self._check_unpublished(state, found)
+        else:
+            state.published, state.unsure = outcome, False
+        if not state.unsure:
+            observe.compare_silver(partition, state.published, found)
+            observe.compare_features(partition, state.published, found)
+        state.seen = [dict(partition.files)]
+
+    def _check_unpublished(self, state: State, found: Found) -> None:
+        """What was published before stays; it may be younger than the last settling."""
+        earlier = [Partition(state.partition.start, files) for files in state.seen]
+        options = [state.published, *(expect(p, v) for p in earlier for v in sorted(self.versions))]
+        for option in options:
+            try:
+                observe.compare_silver(state.partition, option, found)
+            except ViolationError:
+                continue
+            state.unsure = state.unsure or option is not state.published
+            state.published = option
+            return
+        raise ViolationError(
+            f"{state.partition.key} was stopped at the gate, and is not as it was published before"
+        )
+
+    # Small things
+
+    def _start(self, name: str, **arguments: Any) -> Any:
+        include = {"HOURGLASS_INCLUDE": str(self.world.includes[self.version])}
+        return self.world.airflow.start(name, {**self.world.proxy.variables, **include}, **arguments)
+
+    def _call(self, name: str, **arguments: Any) -> Any:
+        return self._start(name, **arguments).result()
+
+    def _did(self, what: str, detail: str) -> None:
+        self.world.done[what] += 1
+        self._say(f"{what}: {detail}" if detail else what)
+
+    def _say(self, text: str) -> None:
+        self.world.say(f"  {time.strftime('%H:%M:%S')} {text}")
+
+
+def _failed(run: Run) -> list[str]:
+    return sorted(task for task, state in run.tasks.items() if state == "failed")

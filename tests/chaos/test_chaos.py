@@ -1,0 +1,29 @@
+"""Two sequences of the chaos test; `make chaos` plays more. See driver.py for what happens in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.chaos import chaos, report
+from tests.chaos.driver import Sequence, World
+from tests.chaos.world import partitions
+
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
+SEEDS = (1, 2)
+
+
+@pytest.fixture(scope="module")
+def world(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("chaos")
+    with chaos(cloud, Path(folder), print) as made:
+        yield made
+        print(report(made))  # noqa: T201
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_sequence_ends_as_one_clean_run_over_the_same_files(world: World, seed: int) -> None:
+    Sequence(world, seed, partitions(SEEDS.index(seed))).play(steps=2)
