@@ -79,11 +79,10 @@ PY
 hg_features() {
   PYTHONPATH="$_hg_plugins${PYTHONPATH:+:$PYTHONPATH}" _hg_python "$1" "$2" <<'PY'
 import json, os, sys
-from google.cloud import bigtable
-from hourglass.cloud.bigtable import read_features
+from hourglass.features.read import open_store
 
-client = bigtable.Client(project=os.environ["HOURGLASS_PROJECT"])
-instance = client.instance(os.environ.get("HOURGLASS_BIGTABLE_INSTANCE", "hourglass"))
-print(json.dumps(read_features(instance, sys.argv[1], sys.argv[2]), sort_keys=True))
+store = open_store(os.environ["HOURGLASS_PROJECT"], os.environ.get("HOURGLASS_BIGTABLE_INSTANCE", "hourglass"))
+found = store.features(sys.argv[1], sys.argv[2])
+print(json.dumps(found.values if found else {}, sort_keys=True, default=str))
 PY
 }

@@ -203,15 +203,16 @@ def _dbt_results(hour: str) -> dict[str, int]:
 
 def _one_entity(hour: str) -> tuple[str, dict[str, Any]]:
     """The busiest actor of an hour and its features as Bigtable serves them."""
-    from hourglass.cloud import bigtable
+    from hourglass.features.read import open_store
 
     busiest = _query(
         "SELECT actor.login AS entity FROM silver.github WHERE landing_hour = @hour "
         "GROUP BY entity ORDER BY COUNT(*) DESC, entity LIMIT 1",
         hour,
     )[0]["entity"]
-    found = bigtable.instance(os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_BIGTABLE_INSTANCE"])
-    return busiest, bigtable.read_features(found, "github_actor", busiest)
+    store = open_store(os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_BIGTABLE_INSTANCE"])
+    found = store.features("github_actor", busiest)
+    return busiest, found.values if found else {}
 
 
 if __name__ == "__main__":

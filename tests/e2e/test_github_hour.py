@@ -15,8 +15,9 @@ import pytest
 from google.cloud import bigquery, storage
 
 from hourglass.cloud import bigtable
+from hourglass.features.heads import TABLE
 from hourglass.partition import Partition
-from hourglass.partition.features import row_key
+from hourglass.partition.features import entity_of, row_key, suffix
 from tests.e2e.oracle import Expected, expect, partition_start
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
@@ -87,7 +88,7 @@ def feature_cells() -> dict[bytes, Any]:
             for name, cells in row.cells.get("github_actor", {}).items()
             for cell in cells
         }
-        for row in found.table(bigtable.TABLE).read_rows()
+        for row in found.table(TABLE).read_rows()
     }
 
 
@@ -95,7 +96,7 @@ def features_at(key: str) -> dict[str, dict[str, Any]]:
     """The features pushed by one partition, decoded, by entity."""
     at = Partition.parse(key).as_of_ms * 1000
     decoded = {
-        row.decode().split("#", 1)[1]: {n.decode(): json.loads(v) for (n, t), v in cells.items() if t == at}
+        entity_of(row): {n.decode(): json.loads(v) for (n, t), v in cells.items() if t == at}
         for row, cells in feature_cells().items()
     }
     return {entity: values for entity, values in decoded.items() if values}
@@ -271,5 +272,5 @@ def test_an_hour_without_files_fails_with_what_to_do(two_hours: None) -> None:
 
 
 def test_a_row_key_spreads_load() -> None:
-    assert row_key("octocat").split(b"#")[1] == b"octocat"
-    assert len({row_key(f"user{i}")[:4] for i in range(300)}) > 290
+    assert row_key("octocat", suffix(0)).split(b"#")[1] == b"octocat"
+    assert len({row_key(f"user{i}", suffix(0))[:4] for i in range(300)}) > 290

@@ -118,6 +118,7 @@ def test_make_commands_exist(page: Path) -> None:
             [processing.SilverToGoldStep, processing.Join, processing.Aggregate],
         ),
         ("source-file.md", "serving", [serving.Serving]),
+        ("source-file.md", "feature sets", [serving.FeatureSet]),
         ("source-file.md", "monitoring", [serving.Monitoring]),
         ("source-file.md", "retention", [serving.Retention, serving.StorageClasses]),
     ],

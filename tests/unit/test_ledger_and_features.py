@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,25 @@ from hypothesis import strategies as st
 from hourglass.cloud.dataproc import Family
 from hourglass.dag import partition_param
 from hourglass.ledger import summarize
-from hourglass.partition import Grain
-from hourglass.partition.features import PushRecord, cell_value, row_key
+from hourglass.operators.push_plan import span_ms
+from hourglass.partition import Grain, Partition
+from hourglass.partition.features import (
+    Generation,
+    Head,
+    cell_value,
+    entity_of,
+    entity_prefix,
+    feature_value,
+    gone,
+    row_key,
+    suffix,
+)
 from hourglass.run import own_partition, partition_of, requested_partition
 
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+HOUR_MS = 3_600_000
+SIX_MS = 1_626_850_800_000
+TIMES = st.integers(1, 9_999_999_999_999 - 24 * HOUR_MS)
 NAMES = st.frozensets(st.text("abc", min_size=1, max_size=2), max_size=6)
 
 
@@ -47,30 +63,61 @@ def test_a_skipped_partition_is_no_failure() -> None:
     )
 
 
-@given(NAMES, NAMES, NAMES)
-def test_a_killed_push_leaves_a_record_of_all_it_may_have_written(
-    there: frozenset[str], killed: frozenset[str], final: frozenset[str]
+@given(st.lists(NAMES, max_size=4), st.lists(NAMES, max_size=4))
+def test_what_earlier_pushes_may_have_written_and_this_one_has_not_is_gone(
+    earlier: list[frozenset[str]], now: list[frozenset[str]]
 ) -> None:
-    """Whatever subset a killed push wrote, the next one removes everything it no longer has."""
-    before = PushRecord(there)
-    during = PushRecord.from_json(before.union(PushRecord(killed)).to_json())
-    may_be_there = there | killed
-    assert during.entities == may_be_there
-    removed = during.entities - PushRecord(final).entities
-    assert (may_be_there - removed) <= final
+    found = list(gone([iter(sorted(part)) for part in earlier], [iter(sorted(part)) for part in now]))
+    assert found == sorted(frozenset().union(*earlier) - frozenset().union(*now))
 
 
-def test_no_record_is_an_empty_one() -> None:
-    assert PushRecord.from_json(None) == PushRecord()
+@given(TEXT, TEXT)
+def test_a_row_key_gives_its_entity_back_and_no_entity_is_anothers_prefix(one: str, other: str) -> None:
+    key = row_key(one, suffix(SIX_MS))
+    assert entity_of(key) == one
+    assert key.startswith(entity_prefix(other)) == (one == other)
 
 
-@given(st.text(min_size=1))
-def test_a_row_key_ends_with_its_entity(entity: str) -> None:
-    assert (
-        row_key(entity)[4:] == b"#" + entity.encode("utf-8", "surrogatepass")
-        if entity.isprintable()
-        else True
-    )
+@given(TIMES, TIMES, st.sampled_from([0, HOUR_MS, 24 * HOUR_MS]))
+def test_a_newer_time_sorts_first_and_a_span_shares_a_row(one: int, other: int, span: int) -> None:
+    if one < other:
+        assert suffix(one, span) >= suffix(other, span)
+    if span:
+        assert (suffix(one, span) == suffix(other, span)) == (-(-one // span) == -(-other // span))
+
+
+def test_a_days_hours_share_a_row() -> None:
+    day = Partition.parse("2021-07-21")
+    hours = [Partition(day.start + timedelta(hours=i)) for i in range(25)]
+    ends = [suffix(hour.as_of_ms, span_ms(hour, 24)) for hour in hours]
+    assert ends[:24] == [suffix(day.as_of_ms)] * 24
+    assert ends[24] != ends[0]
+    assert span_ms(hours[0], 1) == 0
+
+
+def test_a_span_never_holds_more_partitions_than_versions_are_kept() -> None:
+    uneven = Partition.parse("2021-07-21T06", Grain.of("0 6,9,18 * * *"))
+    assert span_ms(uneven, 2) == 6 * HOUR_MS
+
+
+@given(TIMES, TIMES, st.integers(1, 999_999), st.integers(1, 999_999))
+def test_a_newer_generation_is_greater_as_text_and_sorts_first_in_keys(
+    one: int, other: int, first: int, second: int
+) -> None:
+    a, b = Generation(one, first), Generation(other, second)
+    assert (a < b) == (str(a) < str(b)) == (a.suffix > b.suffix)
+    assert Generation.parse(str(a)) == a
+
+
+def test_a_head_is_read_back() -> None:
+    head = Head("snapshot", Generation(5, 2), 0, {"items": [{"item": "STRING"}], "n": "INT64"})
+    assert Head.from_json(head.to_json()) == head
+
+
+def test_a_value_from_before_its_feature_changed_its_type_is_left_as_it_is() -> None:
+    assert feature_value(b'"soon"', "TIMESTAMP") == "soon"
+    assert feature_value(b'"1.20"', "NUMERIC") == Decimal("1.20")
+    assert feature_value(b'{"a":1}', None) == {"a": 1}
 
 
 def test_times_are_written_in_utc() -> None:

@@ -142,6 +142,23 @@ def lifecycle(
 class Report(StrEnum):
     """How a report is printed."""
 
+features = typer.Typer(help="The feature store in Bigtable.", no_args_is_help=True)
+app.add_typer(features, name="features")
+
+
+@features.command()
+def migrate(
+    apply: Annotated[bool, typer.Option("--apply", help="Make the changes.")] = False,
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Also those that remove features.")
+    ] = False,
+) -> None:
+    """Compare Bigtable's families and their rules with the sources' feature sets; change nothing by default."""
+    from hourglass.cli.features import migrate as run
+
+    raise typer.Exit(run(apply=apply, allow_loss=allow_loss))
+
+
     TABLE = "table"
     JSON = "json"
 

@@ -34,6 +34,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "join": (processing.Join,),
     "aggregate": (processing.Aggregate,),
     "serving": (serving.Serving,),
+    "feature-sets": (serving.FeatureSet,),
     "monitoring": (serving.Monitoring,),
     "retention": (serving.Retention,),
     "storage-classes": (serving.StorageClasses,),

@@ -240,9 +240,13 @@ class CrossChecks:
 
     def _sql_files(self) -> Iterator[tuple[Location, str]]:
         for kind, (folder, needed) in _SQL.items():
-            for index, name in items(dig(self.document.data, ("serving", kind))):
+            for index, item in items(dig(self.document.data, ("serving", kind))):
+                where: Location = ("serving", kind, index)
+                name = item
+                if isinstance(item, dict):
+                    where, name = (*where, "name"), item.get("name")
                 if isinstance(name, str) and (message := self._sql_file(folder, name, needed)):
-                    yield ("serving", kind, index), message
+                    yield where, message
 
     def _sql_file(self, folder: str, name: str, needed: str) -> str | None:
         path = self.include / "sql" / folder / f"{name}.sql"

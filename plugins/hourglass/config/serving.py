@@ -5,14 +5,71 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from hourglass.config.rules import EMAIL
 from hourglass.config.types import Duration, Strict, misplaced
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class FeatureSet(Strict):
+    """One feature set: a query whose rows go to Bigtable."""
+
+    name: Identifier = Field(
+        description="The query is `include/sql/features/NAME.sql`, the Bigtable column family `NAME`."
+    )
+    mode: Literal["upsert", "snapshot"] = Field(
+        "upsert",
+        description="`upsert`: a push writes the entities of its partition. `snapshot`: it writes all entities, "
+        "which readers see all at once when the push has ended.",
+    )
+    versions: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="How many partitions share a row in Bigtable: the family's versions of a cell.",
+    )
+    top: int | None = Field(None, ge=1, description="How many items of a list are kept, such as `100`.")
+    keep: Duration = Field(
+        timedelta(days=90),
+        description="In upsert mode: features older than this, counted from the newest push, are removed.",
+    )
+    spark_above: int = Field(
+        1_000_000,
+        ge=0,
+        description="With more rows than this a push is a Spark job; with fewer it runs in the worker.",
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @model_validator(mode="after")
+    def _a_snapshot_has_one_version(self) -> Self:
+        if self.mode == "snapshot" and self.versions != 1:
+            raise misplaced("versions", "a snapshot keeps one version; leave out `versions`")
+        return self
+
+
+class _NameAlone:
+    """Says in the JSON Schema that a set may be its name alone."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": r"^[a-z][a-z0-9_]*$"}, handler(core)]}
+
+
+_NAME_ALONE = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
 
 
 class Serving(Strict):
@@ -26,9 +83,10 @@ class Serving(Strict):
         description="Each is `include/sql/materialized_views/NAME.sql`, refreshed after every partition in "
         "the pool `mv_NAME`.",
     )
-    feature_sets: list[Identifier] = Field(
+    feature_sets: list[Annotated[FeatureSet, _NAME_ALONE, _NameAlone]] = Field(
         [],
-        description="Each is `include/sql/features/NAME.sql`, pushed to the Bigtable column family `NAME`.",
+        description="What is pushed to Bigtable: names, or what is written below "
+        "[a feature set](#feature-sets).",
     )
     third_party_api: bool = Field(
         False, description="A view `api.SOURCE` of what is classified public, or not classified."

@@ -1,40 +1,46 @@
-"""Stage 6: push one feature set's entities of a partition to Bigtable (law 4's upsert mode)."""
+"""Stage 6: push one feature set's entities of a partition to Bigtable (law 4's two modes)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import bigtable, gcs
+from hourglass.cloud.feature_rows import FeatureRows
+from hourglass.cloud.pushes import Pushes
 from hourglass.failure import explain
+from hourglass.features.heads import TABLE
+from hourglass.features.send import PushError
 from hourglass.operators.base import SourceOperator
-from hourglass.partition.features import PushRecord
+from hourglass.operators.push_plan import FeatureTarget
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from hourglass.config.serving import FeatureSet
     from hourglass.partition import Partition
 
 
 class PushFeaturesOperator(SourceOperator):
-    """Runs a feature set's query for the partition and streams its rows to Bigtable.
+    """Runs a feature set's query for the partition and writes its rows to Bigtable.
 
-    The cells carry the partition's as-of time, so re-running an old hour never hides a newer value; cells
-    that an earlier push of the same partition wrote and this one no longer has are removed.
+    In upsert mode the cells carry the partition's as-of time, so re-running an old hour never hides a newer
+    value; rows that an earlier push of the same partition wrote and this one no longer has are removed. In
+    snapshot mode the rows carry the push's generation, and readers see them once the pointer names it.
 
     Args:
-        feature_set: The name of include/sql/features/{name}.sql, also the column family.
+        feature_set: The set, as the source file has it.
         kwargs: Passed to `SourceOperator`.
     """
 
     def __init__(
         self,
         *,
-        feature_set: str,
+        feature_set: FeatureSet,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -44,51 +50,52 @@ class PushFeaturesOperator(SourceOperator):
         """Push.
 
         Returns:
-            The number of entities pushed.
+            The number of entities pushed; 0 where a newer snapshot is served.
         """
-        partition = partition_of(context, self.source.grain)
-        rows = list(self._query(partition))
-        storage = gcs.client(self.gcp_conn_id)
-        name = f"pushes/{self.source.id}/{partition.key}/{self.feature_set}.json"
-        ops = self.platform.ops_bucket
-        earlier = PushRecord.from_json(gcs.read_text(storage, ops, name))
-        now = PushRecord(
-            frozenset(r["entity"] for r in rows), frozenset(k for r in rows[:1] for k in r if k != "entity")
-        )
-        gcs.write(storage, ops, name, earlier.union(now).to_json())
-        instance = bigtable.instance(self.platform.project, self.platform.bigtable_instance, self.gcp_conn_id)
-        bigtable.ensure_family(instance, self.feature_set)
-        writer = bigtable.FeatureWriter(instance, self.feature_set, partition.as_of_ms)
-        gone = sorted(earlier.entities - now.entities)
+        target = self._target(partition_of(context, self.source.grain))
         try:
-            pushed = writer.upsert(rows, stale=sorted(earlier.features - now.features))
-            writer.remove(gone, sorted(earlier.features | now.features))
-        except bigtable.PushError as error:
-            raise AirflowException(self._message(error)) from error
-        gcs.write(storage, ops, name, now.to_json())
-        self.log.info("%d entities pushed, %d removed, as of %s", pushed, len(gone), partition.end)
+            return self._push(target)
+        except (PushError, ValueError) as error:
+            raise AirflowException(self._message(str(error))) from error
+
+    def _push(self, target: FeatureTarget) -> int:
+        if target.outdated():
+            self.log.info("a newer snapshot of %s is served already; nothing to push", self.feature_set)
+            return 0
+        client = bq.client(self.platform, self.gcp_conn_id)
+        rows = FeatureRows.query(client, self.platform, self.source, self.feature_set.name, target.partition)
+        running, part = target.begin(rows.types()), count()
+        pushed = running.push.write(target.table, rows.batches(), lambda e: running.record(next(part), e))
+        removed = running.end(pushed)
+        self.log.info("%d entities pushed, %d removed, as of %s", pushed, removed, target.partition.end)
         return pushed
 
-    def _message(self, error: bigtable.PushError) -> str:
+    def _target(self, partition: Partition) -> FeatureTarget:
+        found = bigtable.instance(self.platform.project, self.platform.bigtable_instance, self.gcp_conn_id)
+        table = bigtable.features_table(found)
+        if change := bigtable.ensure(table, self.feature_set):
+            raise AirflowException(
+                self._message(
+                    f"family {change.family} cannot take this push: {change.reason}",
+                    "run `python -m hourglass features migrate`, which says what it would remove",
+                    "features-need-migration",
+                )
+            )
+        storage = gcs.client(self.gcp_conn_id)
+        pushes = Pushes(storage, self.platform.ops_bucket, self.source.id, self.feature_set.name)
+        return FeatureTarget(table, pushes, self.feature_set, partition)
+
+    def _message(
+        self,
+        what: str,
+        next_step: str = "when the cause is gone, clear this task: it writes the same cells again",
+        heading: str = "features-not-pushed",
+    ) -> str:
         return explain(
-            str(error),
-            where=f"Bigtable instance {self.platform.bigtable_instance}, table {bigtable.TABLE}, "
+            what,
+            where=f"Bigtable instance {self.platform.bigtable_instance}, table {TABLE}, "
             f"family {self.feature_set}",
-            next_step="when the cause is gone, clear this task: it writes the same cells again",
-            heading="features-not-pushed",
+            next_step=next_step,
+            heading=heading,
             runbook=self.source.file.runbook,
         )
-
-    def _query(self, partition: Partition) -> Iterator[Mapping[str, Any]]:
-        from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
-
-        path = self.platform.include / "sql" / "features" / f"{self.feature_set}.sql"
-        # Of this partition's rows alone, so that the order in which hours run never shows in the features.
-        parameters = [ScalarQueryParameter("landing_hour", "TIMESTAMP", partition.start)]
-        config = QueryJobConfig(
-            query_parameters=parameters,
-            labels=bq.labels(self.source, "serve"),
-        )
-        client = bq.client(self.platform, self.gcp_conn_id)
-        for row in client.query(path.read_text("utf-8"), job_config=config).result(page_size=5_000):
-            yield dict(row.items())

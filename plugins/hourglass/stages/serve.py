@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.sdk import TaskGroup
 
 from hourglass.cloud import bigquery as bq
+from hourglass.operators.base import JobOperator
 from hourglass.operators.push_features import PushFeaturesOperator
 from hourglass.stages.build import Build
 
@@ -22,7 +22,7 @@ def serve(build: Build) -> TaskGroup:
             _refresh(build, view)
         for feature_set in serving.feature_sets:
             PushFeaturesOperator(
-                task_id=f"push_{feature_set}",
+                task_id=f"push_{feature_set.name}",
                 feature_set=feature_set,
                 **build.kwargs(),
             )
@@ -34,19 +34,16 @@ def view_pool(view: str) -> str:
     return f"mv_{view}"
 
 
-def _refresh(build: Build, view: str) -> BigQueryInsertJobOperator:
+def _refresh(build: Build, view: str) -> JobOperator:
     create = (build.platform.include / "sql" / "materialized_views" / f"{view}.sql").read_text("utf-8")
     create = create.replace("{{ project }}", build.platform.project).rstrip().rstrip(";")
     script = f"{create};\nCALL BQ.REFRESH_MATERIALIZED_VIEW('{build.platform.project}.gold.mv_{view}');"
-    return BigQueryInsertJobOperator(
+    return JobOperator(
         task_id=f"refresh_{view}",
         configuration={
             "query": {"query": script, "useLegacySql": False},
             "labels": bq.labels(build.source, "serve"),
         },
-        project_id=build.platform.project,
-        location=build.platform.location,
-        deferrable=True,
-        poll_interval=1.0,
+        platform=build.platform,
         pool=view_pool(view),
     )
