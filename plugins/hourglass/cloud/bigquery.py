@@ -78,9 +78,9 @@ def flows(source: Source) -> dict[str, Flow]:
 
 def client(platform: Platform, gcp_conn_id: str = "google_cloud_default") -> Client:
     """The BigQuery client of an Airflow connection; BIGQUERY_EMULATOR_HOST redirects it."""
-    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+    from hourglass.cloud.bigquery_client import PatientHook
 
-    hook = BigQueryHook(gcp_conn_id=gcp_conn_id, location=platform.location)
+    hook = PatientHook(gcp_conn_id=gcp_conn_id, location=platform.location)
     return hook.get_client(project_id=platform.project, location=platform.location)
 
 

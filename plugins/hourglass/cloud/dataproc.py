@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.providers.google.cloud.hooks.dataproc import DataprocAsyncHook, DataprocHook
+from google.api_core.retry import AsyncRetry
 from google.cloud.dataproc_v1 import Batch, BatchControllerAsyncClient, BatchControllerClient
+
+from hourglass.cloud import retry
 
 LIVE_STATES = ("PENDING", "RUNNING")
 
@@ -30,12 +33,17 @@ class BatchHook(DataprocHook):
         channel = grpc.insecure_channel(endpoint)
         return BatchControllerClient(transport=transports.BatchControllerGrpcTransport(channel=channel))
 
+    def get_batch(self, **kwargs: Any) -> Batch:
+        """One batch; takes what the provider's method takes."""
+        return super().get_batch(**retry.patiently(f"Dataproc for batch {kwargs.get('batch_id')}"), **kwargs)
+
     def cancel(self, project: str, region: str, batch_id: str) -> None:
         """Cancel a batch that is pending or running; anything else is left as it is."""
         batches = self.get_batch_client(region)
-        batch = batches.get_batch(name=f"projects/{project}/locations/{region}/batches/{batch_id}")
+        name = f"projects/{project}/locations/{region}/batches/{batch_id}"
+        batch = batches.get_batch(name=name, **retry.patiently(f"Dataproc for batch {batch_id}"))
         if batch.state.name in LIVE_STATES:
-            batches.transport.operations_client.cancel_operation(batch.operation)
+            batches.transport.operations_client.cancel_operation(batch.operation, **retry.patiently())
 
 
 class BatchAsyncHook(DataprocAsyncHook):
@@ -53,6 +61,16 @@ class BatchAsyncHook(DataprocAsyncHook):
         channel = grpc.aio.insecure_channel(endpoint)
         transport = transports.BatchControllerGrpcAsyncIOTransport(channel=channel)
         return BatchControllerAsyncClient(transport=transport)
+
+    async def get_batch(self, **kwargs: Any) -> Batch:
+        """One batch; takes what the provider's method takes."""
+        policy = AsyncRetry(
+            predicate=retry.passing,
+            initial=retry.PATIENCE.first_s,
+            maximum=retry.PATIENCE.longest_s,
+            timeout=retry.PATIENCE.total_s,
+        )
+        return await super().get_batch(retry=policy, timeout=retry.PATIENCE.request_s, **kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +108,10 @@ def list_batches(hook: BatchHook, project: str, region: str, source: str, partit
     """All batches of one partition, found by their labels."""
     from google.cloud.dataproc_v1 import ListBatchesRequest
 
+    what = f"Dataproc for the batches of {source} {partition_id}"
     request = ListBatchesRequest(
         parent=f"projects/{project}/locations/{region}",
         filter=f'labels.hourglass-source = "{source}" AND labels.hourglass-partition = "{partition_id}"',
         page_size=100,
     )
-    return list(hook.get_batch_client(region).list_batches(request=request))
+    return list(hook.get_batch_client(region).list_batches(request=request, **retry.patiently(what)))

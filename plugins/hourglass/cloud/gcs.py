@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from hourglass.cloud.retry import patiently
 from hourglass.partition import SourceObject
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def list_objects(storage: Client, bucket: str, prefix: str) -> list[SourceObject
     fields = "items(name,generation,size,updated,timeCreated),nextPageToken"
     return [
         SourceObject(b.name, int(b.generation), int(b.size), b.updated, b.time_created)
-        for b in storage.list_blobs(bucket, prefix=prefix, fields=fields)
+        for b in storage.list_blobs(bucket, prefix=prefix, fields=fields, **patiently())
         if not b.name.endswith("/")
     ]
 
@@ -37,13 +38,16 @@ def create_once(storage: Client, bucket: str, name: str, content: str) -> bool:
     """Write an object only if it does not exist yet.
 
     Returns:
-        Whether this call created it; False means that it was there already.
+        Whether this call created it; False means that it was there already, be it by this call's first
+        request, whose answer was lost. So the name must determine the content.
     """
     from google.api_core.exceptions import PreconditionFailed
 
     blob = storage.bucket(bucket).blob(name)
     try:
-        blob.upload_from_string(content, content_type=_content_type(name), if_generation_match=0)
+        blob.upload_from_string(
+            content, content_type=_content_type(name), if_generation_match=0, **patiently()
+        )
     except PreconditionFailed:
         return False
     return True
@@ -51,7 +55,8 @@ def create_once(storage: Client, bucket: str, name: str, content: str) -> bool:
 
 def write(storage: Client, bucket: str, name: str, content: str) -> None:
     """Write an object, replacing what was there."""
-    storage.bucket(bucket).blob(name).upload_from_string(content, content_type=_content_type(name))
+    blob = storage.bucket(bucket).blob(name)
+    blob.upload_from_string(content, content_type=_content_type(name), **patiently())
 
 
 def read_text(storage: Client, bucket: str, name: str) -> str | None:
@@ -59,7 +64,7 @@ def read_text(storage: Client, bucket: str, name: str) -> str | None:
     from google.api_core.exceptions import NotFound
 
     try:
-        return str(storage.bucket(bucket).blob(name).download_as_text())
+        return str(storage.bucket(bucket).blob(name).download_as_text(**patiently()))
     except NotFound:
         return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from hourglass.cloud import retry
 
 if TYPE_CHECKING:
     from hourglass.config import Platform
-
-_SECONDS = 30
 
 
 def drop_table(platform: Platform, namespace: str, table: str) -> bool:
@@ -30,16 +30,24 @@ def drop_table(platform: Platform, namespace: str, table: str) -> bool:
     session = AuthorizedSession(GoogleBaseHook().get_credentials())
     session.headers["x-goog-user-project"] = platform.project
     where = {"warehouse": f"gs://{platform.lake_bucket}"}
-    answer = session.get(f"{platform.iceberg_uri}/v1/config", params=where, timeout=_SECONDS)
-    answer.raise_for_status()
+    answer = _ask(session.get, f"{platform.iceberg_uri}/v1/config", where)
     settings = {**answer.json().get("defaults", {}), **answer.json().get("overrides", {})}
     prefix = f"{settings['prefix']}/" if settings.get("prefix") else ""
-    answer = session.delete(
+    answer = _ask(
+        session.delete,
         f"{platform.iceberg_uri}/v1/{prefix}namespaces/{namespace}/tables/{table}",
-        params={"purgeRequested": "true"},
-        timeout=_SECONDS,
+        {"purgeRequested": "true"},
     )
-    if answer.status_code == 404:
-        return False
-    answer.raise_for_status()
-    return True
+    return bool(answer.status_code != 404)
+
+
+def _ask(method: Any, url: str, parameters: dict[str, str]) -> Any:
+    """Ask until there is an answer; 404 is one, also of a deletion whose first answer was lost."""
+
+    def ask() -> Any:
+        answer = method(url, params=parameters, timeout=retry.PATIENCE.request_s)
+        if answer.status_code != 404:
+            answer.raise_for_status()
+        return answer
+
+    return retry.Patiently()(ask)()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from hourglass.cloud import gcs
+from hourglass.cloud.retry import patiently
 from hourglass.ingest.paging import Progress
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class LandingSet:
 
     def is_complete(self) -> bool:
         """Whether the marker is there. A set that is complete has no progress any more."""
-        if not self.storage.bucket(self.bucket).blob(self.prefix + self.marker).exists():
+        if not self.storage.bucket(self.bucket).blob(self.prefix + self.marker).exists(**patiently()):
             return False
         self._delete(self.ops_bucket, self.progress_name)
         return True
@@ -96,7 +97,9 @@ class LandingSet:
             text = page.lines().encode()
             content = gzip.compress(text, mtime=0) if self.compressed else text
             kind = "application/gzip" if self.compressed else "application/json"
-            self.storage.bucket(self.bucket).blob(name).upload_from_string(content, content_type=kind)
+            self.storage.bucket(self.bucket).blob(name).upload_from_string(
+                content, content_type=kind, **patiently()
+            )
         else:
             self._delete(self.bucket, name)
         after = progress.after(page)
@@ -124,7 +127,7 @@ class LandingSet:
     def mark(self, content: dict[str, int]) -> None:
         """Write the marker."""
         blob = self.storage.bucket(self.bucket).blob(self.prefix + self.marker)
-        blob.upload_from_string(json.dumps(content), content_type="application/json")
+        blob.upload_from_string(json.dumps(content), content_type="application/json", **patiently())
 
     def reopen(self) -> None:
         """Remove the marker, so that nobody takes a set that is being changed for complete."""
@@ -137,6 +140,6 @@ class LandingSet:
         from google.api_core.exceptions import NotFound
 
         try:
-            self.storage.bucket(bucket).blob(name).delete()
+            self.storage.bucket(bucket).blob(name).delete(**patiently())
         except NotFound:
             return

@@ -11,7 +11,9 @@ from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import gcs
 from hourglass.cloud.dataproc import BatchAsyncHook, BatchHook, list_batches
+from hourglass.cloud.retry import patiently
 from hourglass.failure import explain
+from hourglass.operators.base import CloudOperator
 from hourglass.operators.batch import RefineBatch, family, label_value
 from hourglass.partition import Manifest
 from hourglass.run import partition_of
@@ -60,7 +62,7 @@ def task_state(ti: Any) -> str | None:
     return state
 
 
-class RefineOperator(DataprocCreateBatchOperator):
+class RefineOperator(CloudOperator, DataprocCreateBatchOperator):
     """Runs the refine job of one partition and returns what became of its lines.
 
     The batch id names the spec (manifest and configuration): a try that finds a batch of the same spec in
@@ -109,6 +111,9 @@ class RefineOperator(DataprocCreateBatchOperator):
         if not attached:
             self._batch(partition).write_spec(storage, spec)
         self.batch = self._batch(partition).resource(storage)
+        # A batch whose creation was done and its answer lost is found by its id, and attached to.
+        bounds = patiently(f"Dataproc for batch {self.batch_id}")
+        self.retry, self.timeout = bounds["retry"], bounds["timeout"]
         super().execute(context)
         return self._outcome(partition)
 

@@ -61,13 +61,12 @@ def _look_at_table(
     where: dict[str, Any], partition: Partition, storage: Any, now: datetime
 ) -> tuple[Readiness, dict[str, Any]]:
     """The same for a partition that is a table of an export."""
-    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
-
     from hourglass.cloud import gcs
+    from hourglass.cloud.bigquery_client import PatientHook
     from hourglass.cloud.export import describe
     from hourglass.ingest.export import ExportManifest
 
-    client = BigQueryHook(gcp_conn_id=where["gcp_conn_id"]).get_client(project_id=where["project"])
+    client = PatientHook(gcp_conn_id=where["gcp_conn_id"]).get_client(project_id=where["project"])
     found = describe(client, where["table"])
     readiness = assess([found.as_object()] if found else [], partition, rule_from(where["rule"]), now)
     if readiness.verdict is not Verdict.COMPLETE or found is None:

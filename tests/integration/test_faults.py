@@ -1,0 +1,156 @@
+"""Google's services limit, fail, break off, keep silent and lose answers: asked again within bounds."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from faulty_services import CALLS, FAULTS, PARTITION, QUICK, Call, context, github, platform
+from google.cloud import bigquery
+
+from hourglass.cloud import bigquery as bq
+from hourglass.cloud import gcs, retry
+from hourglass.cloud.dataproc import BatchHook, list_batches
+from hourglass.cloud.retry import DependencyError
+from hourglass.operators.base import CloudOperator, JobOperator
+from hourglass.operators.refine import RefineOperator
+from hourglass.partition import Manifest
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Rule
+
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud", "quick")]
+
+
+@pytest.fixture(scope="module")
+def running(cloud: Any) -> Iterator[FaultProxy]:
+    with FaultProxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(running: FaultProxy) -> FaultProxy:
+    running.clear()
+    return running
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "PATIENCE", QUICK)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_fault_that_passes_is_no_failure(proxy: FaultProxy, call: Call, fault: str) -> None:
+    number = proxy.add(call.rule(fault))
+    assert call.ask() == call.expected
+    hit = [s for s in proxy.seen(call.service, call.path, call.method) if s.rule == number]
+    assert len(hit) == 1
+    assert not hit[0].answered or fault in ("429", "503")
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "silence"])
+@pytest.mark.parametrize("name", ["gcs-list", "gcs-write", "bigquery-job", "dataproc-list"])
+def test_a_fault_that_stays_is_a_failure_that_says_so(proxy: FaultProxy, name: str, fault: str) -> None:
+    call = CALLS[name]
+    number = proxy.add(call.rule(fault, last=0))
+    started = time.monotonic()
+    with pytest.raises(DependencyError) as raised:
+        call.ask()
+    took = time.monotonic() - started
+    asked = [s for s in proxy.seen(call.service) if s.rule == number]
+    assert raised.value.attempts == len(asked) > 1
+    assert took < QUICK.total_s + QUICK.request_s + 1
+    assert f"asked {len(asked)} times in" in str(raised.value)
+
+
+def test_a_pause_that_is_asked_for_is_kept(proxy: FaultProxy) -> None:
+    call = CALLS["gcs-list"]
+    proxy.add(call.rule("429", headers={"Retry-After": "1"}))
+    started = time.monotonic()
+    assert call.ask() == call.expected
+    assert time.monotonic() - started >= 1
+
+
+class Asking(CloudOperator):
+    """A task that asks."""
+
+    def __init__(self, *, ask: Callable[[], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ask = ask
+
+    def execute(self, context: Any) -> Any:
+        return self.ask()
+
+
+@pytest.mark.parametrize("name", ["gcs-read", "bigquery-job", "dataproc-list"])
+def test_the_task_is_tried_again_and_its_message_says_what_was_asked(proxy: FaultProxy, name: str) -> None:
+    call = CALLS[name]
+    proxy.add(call.rule("503", last=0))
+    with pytest.raises(AirflowException) as raised:
+        Asking(task_id="ask", ask=call.ask).execute(context())
+    assert not isinstance(raised.value, AirflowFailException)
+    message = str(raised.value)
+    what = {"gcs": "GET http://", "bigquery": "POST http://", "dataproc": "Dataproc for the batches of"}[
+        call.service
+    ]
+    assert message.startswith(f"no proper answer from {what}")
+    assert " times in " in message
+    assert "503" in message
+    assert message.endswith("runbook: docs/runbook.md#dependency-unavailable")
+
+
+@pytest.fixture
+def table(bigquery_client: bigquery.Client) -> Iterator[str]:
+    name = f"faults.t{uuid.uuid4().hex[:8]}"
+    bigquery_client.create_dataset("faults", exists_ok=True)
+    bigquery_client.query(f"CREATE TABLE {name} (n INT64)").result()
+    yield name
+    bigquery_client.delete_table(name)
+
+
+def finished(task: JobOperator) -> None:
+    """Run a task until its job is done."""
+    try:
+        task.execute(context())
+    except TaskDeferred:
+        client = bq.client(platform())
+        client.get_job(task.job_id, location=platform().location).result()
+
+
+def test_a_job_whose_start_got_lost_runs_once(
+    proxy: FaultProxy, table: str, bigquery_client: bigquery.Client
+) -> None:
+    proxy.add(Rule("bigquery", "lose", method="POST", path=r"/jobs\?", body="INSERT INTO"))
+    insert = {"query": {"query": f"INSERT INTO {table} VALUES (1)", "useLegacySql": False}}
+    finished(JobOperator(task_id="insert", platform=platform(), configuration=insert))
+    answers = [s.status for s in proxy.seen("bigquery", r"/jobs\?", "POST")]
+    assert answers.count(409) == 1
+    assert [tuple(r) for r in bigquery_client.query(f"SELECT n FROM {table}").result()] == [(1,)]
+
+
+def test_a_batch_whose_start_got_lost_runs_once(proxy: FaultProxy) -> None:
+    source = github()
+    manifest = Manifest.freeze(source.id, PARTITION.key, "hourglass-raw", [])
+    gcs.create_once(gcs.client(), platform().ops_bucket, manifest.name, manifest.to_json())
+    uri = platform().uri(manifest.name)
+    task = RefineOperator(task_id="run", source=source, platform=platform(), manifest_uri=uri)
+    hook = BatchHook()
+
+    def there() -> set[str]:
+        found = list_batches(hook, platform().project, platform().region, source.id, PARTITION.stamp)
+        return {batch.name.rsplit("/", 1)[-1] for batch in found}
+
+    before = there()
+    proxy.add(Rule("dataproc", "lose", path="CreateBatch"))
+    try:
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute(context())
+        assert there() - before == {task.batch_id}
+        assert deferred.value.trigger.batch_id == task.batch_id
+        assert len(proxy.seen("dataproc", "CreateBatch")) == 2
+    finally:
+        hook.cancel(platform().project, platform().region, str(task.batch_id))
