@@ -79,6 +79,8 @@ def classify(lines: DataFrame, spec: Spec) -> DataFrame:
         F.expr(hg_unknown.paths(data)).alias("__hg_unknown"),
     )
     judged = checked.select("*", F.expr(_reason(spec)).alias("__hg_reason"))
+    # Where replays settle lines, a valid one may be quarantined yet.
+    needed = "true" if spec.settled else "__hg_reason IS NOT NULL"
     warned = [F.expr(_warned(spec)).alias(WARNED)] if spec.warning else []
     return judged.select(
         *[quoted(f.name) for f in spec.fields],
@@ -88,14 +90,8 @@ def classify(lines: DataFrame, spec: Spec) -> DataFrame:
         "__hg_unknown",
         "__hg_reason",
         F.expr(_field(spec)).alias("__hg_field"),
-        F.expr(f"CASE WHEN __hg_reason IS NOT NULL OR __hg_unknown IS NOT NULL THEN {VALUE} END").alias(
-            VALUE
-        ),
-        *[
-            F.expr(f"CASE WHEN __hg_reason IS NOT NULL THEN {RAW} END").alias(RAW)
-            for c in carried
-            if c == RAW
-        ],
+        F.expr(f"CASE WHEN {needed} OR __hg_unknown IS NOT NULL THEN {VALUE} END").alias(VALUE),
+        *[F.expr(f"CASE WHEN {needed} THEN {RAW} END").alias(RAW) for c in carried if c == RAW],
         *[c for c in carried if c != RAW],
         *warned,
     )

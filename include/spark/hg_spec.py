@@ -107,6 +107,15 @@ class EventTime:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """A line that is quarantined for `reason` unless it has a reason of its own."""
+
+    uri: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Spec:
     """Everything one refine batch needs to know."""
 
@@ -132,6 +141,7 @@ class Spec:
     silver_table: str
     quarantine_table: str
     outcome: str
+    settled: tuple[Settled, ...] = ()
 
     @property
     def refusing(self) -> tuple[Rule, ...]:
@@ -210,6 +220,12 @@ def _spec(raw: dict[str, Any]) -> Spec:
         silver_table=raw["tables"]["silver"],
         quarantine_table=raw["tables"]["quarantine"],
         outcome=raw["outcome"],
+        settled=tuple(
+            Settled(uri, int(line), reason)
+            for reason, places in (raw.get("settled") or {}).items()
+            for uri, lines in places.items()
+            for line in lines
+        ),
     )
 
 

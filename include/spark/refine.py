@@ -28,6 +28,7 @@ import hg_pii
 import hg_read
 import hg_rows
 import hg_schema
+import hg_settled
 import hg_write
 from hg_spec import RefineError, Spec, parse_spec
 
@@ -158,6 +159,10 @@ def _read_once(spark: SparkSession, spec: Spec, damaged: frozenset[str]) -> Judg
         if spec.permissive and judged.tally.reasons.get("wrong_type"):
             judged.rows, again = hg_permissive.judged_again(rows, spec)
             judged.held.append(again)
+            judged.tally = hg_rows.tally(judged.rows, spec)
+        if spec.settled:
+            judged.rows = hg_settled.settled(spark, judged.rows, spec, judged.tally)
+            judged.held.append(judged.rows)
             judged.tally = hg_rows.tally(judged.rows, spec)
     except BaseException:
         judged.release()

@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from google.cloud import bigquery
 
 from hourglass.cloud import bigquery as bq
-from hourglass.cloud.quarantine import reasons
+from hourglass.cloud.quarantine import Quarantine
+from hourglass.cloud.quarantine_actions import Actions
 from hourglass.config import Platform
 from hourglass.config.loader import load_source
 from hourglass.config.source import Source
@@ -125,7 +126,7 @@ def test_too_many_quarantined_lines_stop_the_partition_and_are_named(
     )
     columns = "reason, field, raw_line, source_object, source_line, landing_hour"
     client.query_and_wait(f"INSERT INTO `{name}` ({columns}) VALUES {rows}")
-    found = reasons(client, str(name), HOUR)
+    found = Quarantine(Actions(client, platform, source, HOUR), str(name), []).open_reasons()
     assert [(r.reason, r.field, r.rows, r.place) for r in found] == [
         ("wrong_type", "actor.id", 3, "gs://b/o:0"),
         ("not_json", "", 1, "gs://b/o:3"),

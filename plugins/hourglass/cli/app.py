@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from hourglass.cli import quarantine_commands
+
 app = typer.Typer(
     name="hourglass",
     help="One YAML and one schema file per source become one Airflow DAG.",
@@ -16,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(quarantine_commands.app, name="quarantine")
 
 
 class Format(StrEnum):
@@ -139,9 +142,6 @@ def lifecycle(
     raise typer.Exit(run(bucket))
 
 
-class Report(StrEnum):
-    """How a report is printed."""
-
 features = typer.Typer(help="The feature store in Bigtable.", no_args_is_help=True)
 app.add_typer(features, name="features")
 
@@ -158,6 +158,9 @@ def migrate(
 
     raise typer.Exit(run(apply=apply, allow_loss=allow_loss))
 
+
+class Report(StrEnum):
+    """How a report is printed."""
 
     TABLE = "table"
     JSON = "json"

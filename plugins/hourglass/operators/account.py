@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.cloud import bigquery as bq
-from hourglass.cloud.quarantine import reasons
+from hourglass.cloud import gcs
+from hourglass.cloud.quarantine import Quarantine, Reason
+from hourglass.cloud.quarantine_actions import Actions
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
 from hourglass.operators.tasks import REFINE
-from hourglass.partition import Counts, conservation_problems
+from hourglass.partition import Counts, Manifest, conservation_problems
 from hourglass.partition.accounting import too_many_quarantined
+from hourglass.partition.manifest import manifest_name
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -71,14 +75,32 @@ def account(
         )
     limit = source.file.monitoring.quarantine
     if too_many_quarantined(counts, rate=limit.rate, rows=limit.rows):
-        raise AirflowFailException(_too_many(source, platform, partition, counts))
+        found = _undecided(source, platform, partition, refined)
+        counts = replace(counts, quarantined=sum(reason.rows for reason in found))
+        if too_many_quarantined(counts, rate=limit.rate, rows=limit.rows):
+            raise AirflowFailException(_too_many(source, platform, partition, counts, found))
     return {"candidate_rows": rows["silver"], "quarantine_rows": rows["quarantine"]}
 
 
-def _too_many(source: Source, platform: Platform, partition: Partition, counts: Counts) -> str:
+def _undecided(
+    source: Source, platform: Platform, partition: Partition, refined: dict[str, Any]
+) -> list[Reason]:
+    """The reasons of the quarantined lines that were neither replayed nor discarded."""
+    storage = gcs.client()
+    digest = gcs.read_json(storage, refined["outcome"])["manifest_hash"]
+    text = gcs.read_text(storage, platform.ops_bucket, manifest_name(source.id, partition.key, digest))
+    generations = Manifest.from_json(text).generations() if text else {}
+    actions = Actions(bq.client(platform), platform, source, partition)
+    table = bq.flows(source)["quarantine"].candidate(platform, source, partition)
+    return Quarantine(actions, str(table), actions.in_force(generations, generations)).open_reasons()
+
+
+def _too_many(
+    source: Source, platform: Platform, partition: Partition, counts: Counts, found: list[Reason]
+) -> str:
     limit = source.file.monitoring.quarantine
     table = bq.flows(source)["quarantine"].candidate(platform, source, partition)
-    found = reasons(bq.client(platform), str(table), partition)
+    command = f"python -m hourglass quarantine {{}} {source.id} {partition.key}"
     listed = [str(reason) for reason in found[:SHOWN]]
     if len(found) > SHOWN:
         listed.append(f"and {len(found) - SHOWN} more reasons")
@@ -87,8 +109,10 @@ def _too_many(source: Source, platform: Platform, partition: Partition, counts: 
         f"{counts.quarantined / counts.lines:.1%}; at most {limit.rows} lines or {limit.rate:.1%} may be. Nothing "
         "was published:\n    " + "\n    ".join(listed),
         where=f"table {table}",
-        next_step="tell the producer, or correct the rule or the schema and clear `refine` and downstream; to "
-        "publish nevertheless, raise monitoring.quarantine and clear `gate`",
+        next_step=f"look at the lines: {command.format('show')}\n    then have the producer replace the files, or "
+        "correct the rule or the schema and clear `refine` and downstream,\n    or repair the lines: "
+        f"{command.format('replay')} --set FIELD=SQL\n    or publish without them: {command.format('discard')} "
+        "--why WHY",
         heading="quarantine-over-limit",
         runbook=source.file.runbook,
     )

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import gcs
 from hourglass.cloud.dataproc import BatchAsyncHook, BatchHook, list_batches
+from hourglass.cloud.quarantine_actions import settled
 from hourglass.cloud.retry import patiently
 from hourglass.failure import explain
 from hourglass.operators.base import CloudOperator
@@ -167,7 +168,9 @@ class RefineOperator(CloudOperator, DataprocCreateBatchOperator):
                     heading="manifest-missing",
                 )
             )
-        return self.source.refine_spec(Manifest.from_json(text), partition)
+        manifest = Manifest.from_json(text)
+        lines = settled(storage, self.platform, manifest)
+        return {**self.source.refine_spec(manifest, partition), **({"settled": lines} if lines else {})}
 
     def _batch(self, partition: Partition) -> RefineBatch:
         return RefineBatch(self.source, self.platform, partition, str(self.batch_id))

@@ -15,6 +15,7 @@ from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
 from hourglass.partition import Completeness, Grain, Manifest, Partition, Readiness, SourceObject, assess
 from hourglass.partition.completeness import Verdict, is_marker
+from hourglass.partition.replay import created_in
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     listings = [gcs.list_objects(storage, where["bucket"], prefix) for prefix in where["prefixes"]]
     listing = merge(listings, where["dead_letter_prefix"], where["rule"]["marker"])
     if where["by_creation_time"]:
-        listing = [o for o in listing if o.created and partition.start <= o.created < partition.end]
+        listing = [o for o in listing if created_in(o, partition)]
     readiness = assess(listing, partition, rule_from(where["rule"]), now)
     if readiness.verdict is not Verdict.COMPLETE:
         return readiness, {}

@@ -41,6 +41,17 @@ class SourceObject:
         return {"generation": self.generation, "size": self.size, **mark}
 
 
+def manifest_name(source_id: str, key: str, digest: str) -> str:
+    """Where a manifest lives in the ops bucket.
+
+    Args:
+        source_id: The source's id.
+        key: The partition's key.
+        digest: The manifest's hash.
+    """
+    return f"manifests/{source_id}/{key}/{digest}.json"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The objects that make one partition, in name order.
@@ -73,10 +84,14 @@ class Manifest:
         """Total size of the objects as stored."""
         return sum(o.size for o in self.objects)
 
+    def generations(self) -> dict[str, int]:
+        """The generation of each object by its URI."""
+        return {f"gs://{self.bucket}/{o.name}": o.generation for o in self.objects}
+
     @property
     def name(self) -> str:
         """Where the manifest lives in the ops bucket: one name per content, so racing writers agree."""
-        return f"manifests/{self.source}/{self.partition}/{self.hash}.json"
+        return manifest_name(self.source, self.partition, self.hash)
 
     def to_json(self) -> str:
         """The file's content: a function of the listing alone, byte for byte."""
