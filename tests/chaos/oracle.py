@@ -30,9 +30,9 @@ class Outcome:
 
     @property
     def stopped(self) -> bool:
-        """Whether the gate stops it: both limits are exceeded."""
+        """Whether the gate stops it: both limits are exceeded, or ten lines and more are all bad."""
         bad = len(self.quarantined)
-        return bad > LIMIT_ROWS and bad > LIMIT_RATE * self.lines
+        return (bad > LIMIT_ROWS and bad > LIMIT_RATE * self.lines) or bad == self.lines >= 10
 
     def features(self) -> dict[str, Row]:
         """Count, sum and last time by city."""

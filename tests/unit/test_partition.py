@@ -221,11 +221,15 @@ def test_one_line_too_many_or_too_few_is_always_noticed(
         (5, 1, False),
         (10**9, 101, False),
         (1000, 101, True),
-        (100, 100, False),
+        (100, 99, False),
+        (9, 9, False),
+        (10, 10, True),
         (2000, 100, False),
         (2000, 101, True),
     ],
 )
-def test_both_limits_of_the_quarantine_must_be_exceeded(lines: int, quarantined: int, stopped: bool) -> None:
+def test_both_limits_must_be_exceeded_unless_nothing_else_is_left(
+    lines: int, quarantined: int, stopped: bool
+) -> None:
     counts = Counts(lines, lines - quarantined, quarantined, 0)
     assert too_many_quarantined(counts, rate=0.05, rows=100) is stopped

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hourglass.config.serving import Monitoring
 from hourglass.partition.volume import expected_volume, history_range
 
 START = datetime(2026, 1, 30, 6, tzinfo=UTC)
@@ -61,3 +62,8 @@ def test_the_usual_number_itself_is_always_allowed(rows: list[int], tolerance: f
 def test_the_range_asked_for_holds_what_is_looked_at(weeks_before: int) -> None:
     first, end = history_range(START)
     assert first <= START - weeks_before * WEEK < end
+
+
+def test_ten_percent_and_a_warning_unless_a_source_says_otherwise() -> None:
+    assert (Monitoring().volume_tolerance, Monitoring().volume_severity) == (0.1, "warning")
+    assert Monitoring(volume_tolerance=None).volume_tolerance is None

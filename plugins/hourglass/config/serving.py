@@ -123,10 +123,15 @@ class Monitoring(Strict):
     )
     pagerduty: str | None = Field(None, description="The PagerDuty service that is called.")
     volume_tolerance: float | None = Field(
-        None,
+        0.1,
         gt=0,
-        description="How far a partition's rows may lie from the earlier ones', as a fraction such as `0.1`; "
-        "beyond it the gate warns.",
+        description="How far a partition's rows may lie from those of the same hour in the previous weeks, as a "
+        "fraction; judged from seven days of history on. `null`: never judged.",
+    )
+    volume_severity: Literal["critical", "warning"] = Field(
+        "warning",
+        description="What a number of rows beyond that does: `warning` is recorded and notified, `critical` stops "
+        "the partition at the gate.",
     )
     quarantine: QuarantineLimit = Field(
         QuarantineLimit(),

@@ -112,7 +112,7 @@ def _volume(client: Client, platform: Platform, source: Source, partition: Parti
             "type": "ExpectTableRowCountToBeBetween",
             "min_value": volume.low,
             "max_value": volume.high,
-            "severity": "warning",
+            "severity": source.file.monitoring.volume_severity,
             "description": f"usually {volume.usual}, give or take {tolerance:.0%}",
         }
     ]

@@ -10,9 +10,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud.export import exported_table
-from hourglass.failure import explain
+from hourglass.failure import RUNBOOK, explain
 from hourglass.operators.base import SourceOperator
 from hourglass.operators.derived import derived_expectations
+from hourglass.operators.drift import drift_notices
 from hourglass.operators.notify import notify, receivers_of
 from hourglass.operators.tasks import REFINE
 from hourglass.run import partition_of
@@ -67,7 +68,10 @@ class ValidateCandidateOperator(SourceOperator):
         if not client.get_table(str(candidate)).num_rows:
             entries = [e for e in entries if e["type"] == ROW_COUNT]
         evaluated, findings = validate(self.source.id, entries, candidate) if entries else (0, [])
-        findings += warned_rows(context["ti"].xcom_pull(task_ids=REFINE) or {})
+        refined = context["ti"].xcom_pull(task_ids=REFINE) or {}
+        findings += warned_rows(refined)
+        drifted = drift_notices(client, self.platform, self.source, partition, refined)
+        findings += [Finding("schema drift", "warning", told) for told in drifted]
         for finding in findings:
             self.log.warning("%s", finding)
         critical = [f for f in findings if f.severity == "critical"]
@@ -75,7 +79,10 @@ class ValidateCandidateOperator(SourceOperator):
             raise AirflowFailException(self._message(critical, evaluated, candidate))
         if findings:
             title = f"{self.source.id} {partition.key}: {len(findings)} warnings at the gate"
-            notify(title, "\n".join(map(str, findings)), "warning", receivers_of(self.source))
+            text = "\n".join(map(str, findings))
+            if drifted:
+                text += f"\nrunbook: {self.source.file.runbook or RUNBOOK}#schema-drift"
+            notify(title, text, "warning", receivers_of(self.source))
         self.log.info("%d expectations evaluated, %d warnings", evaluated, len(findings))
         return {"evaluated": evaluated, "findings": [str(f) for f in findings]}
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+TELLING = 10  # lines; fewer that are all bad tell nothing of their producer
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -65,11 +67,14 @@ def too_many_quarantined(counts: Counts, *, rate: float, rows: int) -> bool:
     """Whether more of a partition was quarantined than its source allows.
 
     Both limits must be exceeded: one bad line of five is no reason to wake anybody, nor are a thousand of a
-    billion.
+    billion. A partition of which nothing else is left is too much whatever the limits: its producer has dropped
+    a required field, or sends something else altogether.
 
     Args:
         counts: The outcome's counts.
         rate: The allowed share of the lines, 0 to 1.
         rows: The allowed number of lines.
     """
+    if counts.quarantined == counts.lines >= TELLING:
+        return True
     return counts.quarantined > rows and counts.quarantined > rate * counts.lines
