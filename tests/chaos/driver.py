@@ -43,7 +43,10 @@ REQUESTS = (
     ("dataproc", ""),
     ("iceberg", ""),
 )
-MOMENTS = ("before", "inside", "unsaid", "after", "trigger")
+MOMENTS = ("before", "inside", "unsaid", "after")
+UNFINISHED = ("queued", "running")
+FIRST = ["sense.wait", "refine.run", "publish.silver"]  # of a DAG whose tasks are not known yet
+DEFERRED = ("refine.", "gate.load_", "publish.")  # tasks that wait in a trigger
 
 
 @dataclass
@@ -118,6 +121,10 @@ class Sequence:
         for step in range(steps):
             for _ in range(self.random.randint(1, 2)):
                 self._operation()
+            if self._changed():
+                self._request_sweep()
+            if not self._pending():
+                self._clear(self.random.choice([s for s in self.mine if s.ran]))
             self._execute()
             if step == steps - 1:
                 for state in self.mine:
@@ -206,9 +213,22 @@ class Sequence:
     def _undisturbed(self) -> None:
         self._did("undisturbed", "")
 
+    def _pending(self) -> list[str]:
+        """The tasks that will run, as far as that can be said: a sweep may clear any."""
+        runs = [r for r in self._call("runs") if r.state in UNFINISHED]
+        if any(r.dag_id == SWEEPER for r in runs):
+            return self.tasks or FIRST
+        return sorted({t for r in runs for t, state in r.tasks.items() if state is None}) or (
+            FIRST if runs else []
+        )
+
+    def _changed(self) -> bool:
+        return any(s.ran and s.partition.files != s.seen[0] for s in self.mine if s.seen)
+
     def _killed_at_task(self) -> None:
-        task = self.random.choice(self.tasks or ["refine.run"])
-        kill = Kill(task, self.random.choice(MOMENTS), seconds=round(self.random.uniform(0, 3), 1))
+        task = self.random.choice(self._pending())
+        moments = (*MOMENTS, "trigger") if task.startswith(DEFERRED) else MOMENTS
+        kill = Kill(task, self.random.choice(moments), seconds=round(self.random.uniform(0, 2), 1))
         self._until_killed(f"kill at task, {kill.when}", f"{kill}", kill=kill)
 
     def _killed_at_request(self) -> None:
@@ -226,7 +246,7 @@ class Sequence:
             self.world.proxy.remove(rule)
 
     def _half_way(self) -> None:
-        task = self.random.choice(self.tasks or ["sense.wait"])
+        task = self.random.choice(self._pending())
         self._call("settle", stop_after=task)
         self._did("stop half-way", task)
         self._operation()
@@ -284,7 +304,7 @@ class Sequence:
                         only_failed=True,
                     )
             elif not swept:
-                self._sweep()
+                self._request_sweep()
                 swept = True
             else:
                 break
@@ -311,7 +331,7 @@ class Sequence:
             return ["sense.wait"]
         return ["gate.account"] if expect(partition, self.version).stopped else []
 
-    def _sweep(self) -> None:
+    def _request_sweep(self) -> None:
         start = self.world.states[0].partition.start - timedelta(days=1)
         made = self._call("schedule", dag_id=SWEEPER, starts=[start])
         if not made:
