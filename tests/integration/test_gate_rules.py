@@ -126,7 +126,9 @@ def test_too_many_quarantined_lines_stop_the_partition_and_are_named(
     )
     columns = "reason, field, raw_line, source_object, source_line, landing_hour"
     client.query_and_wait(f"INSERT INTO `{name}` ({columns}) VALUES {rows}")
-    found = Quarantine(Actions(client, platform, source, HOUR), str(name), []).open_reasons()
+    actions = Actions(client, platform, source, HOUR)
+    actions.ensure()
+    found = Quarantine(actions, str(name), []).open_reasons()
     assert [(r.reason, r.field, r.rows, r.place) for r in found] == [
         ("wrong_type", "actor.id", 3, "gs://b/o:0"),
         ("not_json", "", 1, "gs://b/o:3"),
