@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-sources lint up down status land dag validate show new try compile generate bench clean lock
+.PHONY: help setup demo test test-sources chaos lint up down status land dag validate show new try compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -31,10 +31,13 @@ demo: setup ## two real hours through all seven stages, then what came out
 test: setup ## unit, integration and end-to-end tests
 	@$(PY) -m pytest $(LANES) tests/unit
 	@.local/venvs/spark/bin/python -m pytest $(LANES) tests/spark
-	@$(PY) -m pytest $(LANES) tests/integration tests/e2e
+	@$(PY) -m pytest $(LANES) tests/integration tests/e2e tests/chaos
 
 test-sources: setup ## every shipped source's DAG on generated data (make test runs one of each kind)
 	@HOURGLASS_TEST_SOURCES=all $(PY) -m pytest tests/e2e/test_sources.py
+
+chaos: setup ## [SEQUENCES=30] [SEED=1]: random sequences of files, clears, backfills, kills and faults, against an oracle
+	@$(PY) -m tests.chaos --sequences $(or $(SEQUENCES),30) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## ruff, mypy, import-linter, sqlfluff, the sources and what is generated from them
 	@.venv/bin/ruff check .

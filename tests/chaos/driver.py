@@ -6,6 +6,7 @@ process got within its seconds before it died.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
@@ -19,12 +20,12 @@ from typing import Any
 from google.cloud import storage
 
 from tests.chaos import observe
-from tests.chaos.observe import Found, ViolationError
+from tests.chaos.observe import Found, ViolationError, same
 from tests.chaos.oracle import Outcome, expect
 from tests.chaos.scheduler import Kill, Run
 from tests.chaos.spark import kill_driver
 from tests.chaos.warm import KilledError, WarmAirflow
-from tests.chaos.world import BUCKET, SOURCE, VERSIONS, Partition, Writer
+from tests.chaos.world import BUCKET, SOURCE, VERSIONS, Origin, Partition, Writer
 from tests.faults.proxy import FaultProxy
 from tests.faults.rules import Rule
 
@@ -46,6 +47,7 @@ REQUESTS = (
 MOMENTS = ("before", "inside", "unsaid", "after")
 UNFINISHED = ("queued", "running")
 FIRST = ["sense.wait", "refine.run", "publish.silver"]  # of a DAG whose tasks are not known yet
+REPAIRED = "positive_number_fare"
 DEFERRED = ("refine.", "gate.load_", "publish.")  # tasks that wait in a trigger
 
 
@@ -119,6 +121,8 @@ class Sequence:
         self._execute()
         self.settle()
         for step in range(steps):
+            if self.random.random() < 0.4:
+                self._replay(self.random.choice(self.mine))
             for _ in range(self.random.randint(1, 2)):
                 self._operation()
             if self._changed():
@@ -152,7 +156,7 @@ class Sequence:
         self._put(state, f"f{self.files}.json", self.random.choice((0, 0, 1)), late)
 
     def _replace(self, state: State) -> None:
-        names = sorted(state.partition.files)
+        names = sorted(set(state.partition.files) - set(state.partition.replays))
         if names:
             self._put(state, self.random.choice(names), self.random.choice((0, 0, 1)), "replace")
 
@@ -196,6 +200,28 @@ class Sequence:
             self.version = VERSIONS[1]
             self.versions.add(self.version)
             self._did("evolve the schema", f"to {self.version}")
+
+    def _replay(self, state: State) -> None:
+        """Replay the lines of a broken rule; only after a settling, when it is known which lines are quarantined."""
+        partition = state.partition
+        outcome = expect(partition, self.version)
+        places = sorted((o, n) for o, n, reason in outcome.quarantined if reason == REPAIRED)
+        if not state.ran or not places:
+            return
+        self._call("tests.chaos.world:replay", key=partition.key, reason=REPAIRED, repair="fare=abs(fare)")
+        known = {partition.object_name(name) for name in partition.files}
+        folder = partition.object_name("")
+        (blob,) = [b for b in storage.Client().list_blobs(BUCKET, prefix=folder) if b.name not in known]
+        files = [object_.rsplit("/", 1)[-1] for object_, _ in places]
+        origins = [Origin(f, partition.files[f], n) for f, (_, n) in zip(files, places, strict=True)]
+        content = blob.download_as_bytes()
+        lines = [json.loads(line) for line in content.splitlines()]
+        wanted = [json.loads(o.content.split(b"\n")[o.line - 1]) for o in origins]
+        same("replayed lines", [{**r, "fare": abs(r["fare"])} for r in wanted], lines)
+        name = blob.name.removeprefix(folder)
+        partition.files[name], partition.replays[name] = content, origins
+        state.remember()
+        self._did("replay", f"{partition.key}/{name}, {len(places)} lines")
 
     # How the runs go on
 
@@ -370,7 +396,11 @@ class Sequence:
 
     def _check_unpublished(self, state: State, found: Found) -> None:
         """What was published before stays; it may be younger than the last settling."""
-        earlier = [Partition(state.partition.start, files) for files in state.seen]
+        replays = state.partition.replays
+        earlier = [
+            Partition(state.partition.start, files, {n: o for n, o in replays.items() if n in files})
+            for files in state.seen
+        ]
         options = [state.published, *(expect(p, v) for p in earlier for v in sorted(self.versions))]
         for option in options:
             try:

@@ -118,12 +118,38 @@ def compile_include(folder: str) -> None:
     assert done.success, done.exception
 
 
+def replay(key: str, reason: str, repair: str) -> int:
+    """`hourglass quarantine replay`, whose run the sweeper starts; runs in a warm process."""
+    from hourglass.cli import quarantine
+
+    made = quarantine.repair_of([repair], None, None, None)
+    return quarantine.replay(
+        SOURCE, key, made, wanted=[reason], limit=1000, why="chaos", dry=False, run=False
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The line that a replayed line takes the place of.
+
+    Args:
+        file: Its file.
+        content: What the file was then.
+        line: The line's number in it, from 1.
+    """
+
+    file: str
+    content: bytes
+    line: int
+
+
 @dataclass
 class Partition:
-    """A partition's files as they are in the bucket."""
+    """A partition's files as they are in the bucket; of those that are replays, where each line comes from."""
 
     start: datetime
     files: dict[str, bytes] = field(default_factory=dict)
+    replays: dict[str, list[Origin]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
