@@ -62,6 +62,9 @@ def load() -> None:
     integrate_macros_plugins()
     settings.dispose_orm()
     asyncio.run(_warm_execution_api())
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(30)  # the request's own worker ends a little later than its loop
     if threading.active_count() > 1:
         raise RuntimeError(f"threads would be lost in a fork: {threading.enumerate()}")
 
