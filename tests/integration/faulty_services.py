@@ -9,15 +9,25 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+
 from hourglass.cloud import bigquery as bq
-from hourglass.cloud import gcs, retry
+from hourglass.cloud import bigtable, gcs, retry
 from hourglass.cloud.dataproc import BatchHook, list_batches
+from hourglass.cloud.pushes import Pushes
 from hourglass.config import Platform, Source, load_source
+from hourglass.config.serving import FeatureSet
+from hourglass.features.read import Store
+from hourglass.operators.push_plan import FeatureTarget
 from hourglass.partition import Partition
 from tests.faults.rules import GRPC_SERVICES, Rule
 
-# Long enough for two silent requests, short enough for a test.
-QUICK = retry.Patience(first_s=0.05, longest_s=0.2, total_s=1.6, request_s=0.8)
+# For a fault that passes; a call that keeps silent must be noticed within a test.
+QUICK = retry.Patience(first_s=0.05, longest_s=0.2, total_s=20, request_s=10)
+IMPATIENT = replace(QUICK, request_s=1.5)
+# For one that stays.
+SHORT = replace(QUICK, total_s=1.5)
+SILENCE_SECONDS = 4.0
 PARTITION = Partition.parse("2021-07-21T06")
 OPS = "hourglass-ops"
 
@@ -74,7 +84,7 @@ class Call:
             "503": Rule(self.service, "answer", status=busy, text='{"error": {"message": "busy"}}'),
             "reset": Rule(self.service, "reset"),
             "lost": Rule(self.service, "lose"),
-            "silence": Rule(self.service, "hang", seconds=QUICK.request_s * 3),
+            "silence": Rule(self.service, "hang", seconds=SILENCE_SECONDS),
         }[name]
 
 
@@ -108,6 +118,22 @@ def _batches() -> Any:
     return list_batches(BatchHook(), platform().project, platform().region, "faults", "none")
 
 
+def _push() -> Any:
+    """Create a table, push two rows, and read one back."""
+    found = bigtable.instance(platform().project, platform().bigtable_instance)
+    table = found.table(f"t{uuid.uuid4().hex[:12]}")
+    feature_set = FeatureSet(name="users", versions=1)
+    bigtable.ensure(table, feature_set)
+    pushes = Pushes(gcs.client(), OPS, table.table_id, "users")
+    running = FeatureTarget(table, pushes, feature_set, PARTITION).begin({"n": "INT64"})
+    rows = [{"entity": "a", "n": 6}, {"entity": "b", "n": 7}]
+    batches = [pa.RecordBatch.from_pylist(rows)]
+    running.end(running.push.write(table, batches, lambda entities: running.record(0, entities)))
+    read = Store(table).features("users", "b")
+    return len(list(table.read_rows())), read and read.values
+
+
+PUSHED = (3, {"n": 7})  # two rows and the head
 CALLS = {
     "gcs-list": Call("gcs", r"/o\?.*prefix=", lambda: gcs.list_objects(gcs.client(), OPS, "none/"), []),
     "gcs-read": Call("gcs", "alt=media", _read, "{}"),
@@ -117,5 +143,16 @@ CALLS = {
     "bigquery-rows": Call("bigquery", "/queries/", _query, [(1,)]),
     "bigquery-dataset": Call("bigquery", r"/datasets\?", _dataset, "faults", "POST"),
     "dataproc-list": Call("dataproc", "ListBatches", _batches, []),
+    "bigtable-table": Call("bigtable", "CreateTable", _push, PUSHED),
+    "bigtable-families": Call("bigtable", "GetTable", _push, PUSHED),
+    "bigtable-head": Call("bigtable", "CheckAndMutateRow", _push, PUSHED),
+    "bigtable-push": Call("bigtable", "MutateRows", _push, PUSHED),
 }
-FAULTS = ("429", "503", "reset", "lost", "silence")
+
+
+def faults_of(name: str) -> tuple[str, ...]:
+    """The faults to try a call with; Bigtable's own client waits minutes for an answer to some."""
+    faults = ("429", "503", "reset", "lost")
+    return (
+        faults if name in ("bigtable-table", "bigtable-families", "bigtable-head") else (*faults, "silence")
+    )

@@ -5,24 +5,40 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
-from faulty_services import CALLS, FAULTS, PARTITION, QUICK, Call, context, github, platform
+from faulty_services import (
+    CALLS,
+    IMPATIENT,
+    PARTITION,
+    QUICK,
+    SHORT,
+    Call,
+    context,
+    faults_of,
+    github,
+    platform,
+)
 from google.cloud import bigquery
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs, retry
 from hourglass.cloud.dataproc import BatchHook, list_batches
 from hourglass.cloud.retry import DependencyError
+from hourglass.features import send
+from hourglass.ledger.row import LedgerRow
+from hourglass.ledger.store import append
 from hourglass.operators.base import CloudOperator, JobOperator
 from hourglass.operators.refine import RefineOperator
 from hourglass.partition import Manifest
 from tests.faults.proxy import FaultProxy
 from tests.faults.rules import Rule
 
-pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud", "quick")]
+Bounds = Callable[[retry.Patience], None]
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud", "bounds")]
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +54,21 @@ def proxy(running: FaultProxy) -> FaultProxy:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", QUICK)
+def bounds(monkeypatch: pytest.MonkeyPatch) -> Bounds:
+    def within(patience: retry.Patience) -> None:
+        monkeypatch.setattr(retry, "PATIENCE", patience)
+        monkeypatch.setattr(send, "TIMEOUT_SECONDS", patience.request_s)
+
+    within(QUICK)
+    return within
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_fault_that_passes_is_no_failure(proxy: FaultProxy, call: Call, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [pytest.param(CALLS[name], fault, id=f"{name}-{fault}") for name in CALLS for fault in faults_of(name)],
+)
+def test_a_fault_that_passes_is_no_failure(proxy: FaultProxy, call: Call, fault: str, bounds: Bounds) -> None:
+    bounds(IMPATIENT if fault == "silence" else QUICK)
     number = proxy.add(call.rule(fault))
     assert call.ask() == call.expected
     hit = [s for s in proxy.seen(call.service, call.path, call.method) if s.rule == number]
@@ -54,7 +78,11 @@ def test_a_fault_that_passes_is_no_failure(proxy: FaultProxy, call: Call, fault:
 
 @pytest.mark.parametrize("fault", ["503", "reset", "silence"])
 @pytest.mark.parametrize("name", ["gcs-list", "gcs-write", "bigquery-job", "dataproc-list"])
-def test_a_fault_that_stays_is_a_failure_that_says_so(proxy: FaultProxy, name: str, fault: str) -> None:
+def test_a_fault_that_stays_is_a_failure_that_says_so(
+    proxy: FaultProxy, name: str, fault: str, bounds: Bounds
+) -> None:
+    patience = replace(SHORT, request_s=0.6) if fault == "silence" else SHORT
+    bounds(patience)
     call = CALLS[name]
     number = proxy.add(call.rule(fault, last=0))
     started = time.monotonic()
@@ -63,7 +91,7 @@ def test_a_fault_that_stays_is_a_failure_that_says_so(proxy: FaultProxy, name: s
     took = time.monotonic() - started
     asked = [s for s in proxy.seen(call.service) if s.rule == number]
     assert raised.value.attempts == len(asked) > 1
-    assert took < QUICK.total_s + QUICK.request_s + 1
+    assert took < patience.total_s + patience.request_s + 1
     assert f"asked {len(asked)} times in" in str(raised.value)
 
 
@@ -87,7 +115,10 @@ class Asking(CloudOperator):
 
 
 @pytest.mark.parametrize("name", ["gcs-read", "bigquery-job", "dataproc-list"])
-def test_the_task_is_tried_again_and_its_message_says_what_was_asked(proxy: FaultProxy, name: str) -> None:
+def test_the_task_is_tried_again_and_its_message_says_what_was_asked(
+    proxy: FaultProxy, name: str, bounds: Bounds
+) -> None:
+    bounds(SHORT)
     call = CALLS[name]
     proxy.add(call.rule("503", last=0))
     with pytest.raises(AirflowException) as raised:
@@ -154,3 +185,16 @@ def test_a_batch_whose_start_got_lost_runs_once(proxy: FaultProxy) -> None:
         assert len(proxy.seen("dataproc", "CreateBatch")) == 2
     finally:
         hook.cancel(platform().project, platform().region, str(task.batch_id))
+
+
+def test_a_ledger_row_whose_answer_got_lost_is_there_once(proxy: FaultProxy) -> None:
+    client = bq.client(platform())
+    run = f"test__{uuid.uuid4().hex}"
+    row = LedgerRow("faults", PARTITION.key, PARTITION.start, "hour", "failed", run, 1, PARTITION.end)
+    proxy.add(Rule("bigquery", "lose", method="POST", path=r"/jobs\?", body="INSERT INTO"))
+    append(client, platform(), row)
+    query = (
+        f"SELECT COUNT(*) FROM ops.partition_ledger WHERE run_id = '{run}' AND landing_hour >= '2021-01-01'"
+    )
+    assert [tuple(r) for r in client.query(query).result()] == [(1,)]
+    assert [s.status for s in proxy.seen("bigquery", r"/jobs\?", "POST")].count(409) == 1

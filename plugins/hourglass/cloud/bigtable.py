@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from hourglass.cloud.retry import Patiently
 from hourglass.features.heads import FAMILY as HEAD
 from hourglass.features.heads import TABLE
 from hourglass.partition.features import head_key
@@ -86,9 +87,10 @@ def apply(table: Table, change: Change) -> None:
     from google.api_core.exceptions import AlreadyExists, NotFound
     from google.cloud.bigtable.column_family import MaxVersionsGCRule
 
+    ask = Patiently(f"Bigtable for family {change.family} of table {table.name}")
     if change.loses:
         with suppress(NotFound):
-            table.column_family(change.family).delete()
+            ask(table.column_family(change.family).delete)()
         head = table.direct_row(head_key(change.family))
         head.delete()
         head.commit()
@@ -96,10 +98,10 @@ def apply(table: Table, change: Change) -> None:
         return
     rule = MaxVersionsGCRule(change.versions)
     try:
-        table.create(column_families={change.family: rule})
+        ask(table.create)(column_families={change.family: rule})
     except AlreadyExists:
         with suppress(AlreadyExists):
-            table.column_family(change.family, rule).create()
+            ask(table.column_family(change.family, rule).create)()
 
 
 def _families(table: Table) -> dict[str, int | None]:
@@ -107,7 +109,8 @@ def _families(table: Table) -> dict[str, int | None]:
     from google.api_core.exceptions import NotFound
 
     try:
-        found: dict[str, Any] = table.list_column_families()
+        ask = Patiently(f"Bigtable for the families of table {table.name}")
+        found: dict[str, Any] = ask(table.list_column_families)()
     except NotFound:
         return {}
     return {name: getattr(family.gc_rule, "max_num_versions", None) for name, family in found.items()}

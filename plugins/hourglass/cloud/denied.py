@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from hourglass.cloud.retry import address_of, passing, reason_of, said, status_of
+from hourglass.cloud.retry import address_of, passing, reason_of, said, status_of, words_of
 
 _EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _NAME = r"[a-z]\w*(?:\.\w+){2,}"
@@ -65,7 +65,7 @@ def denied_of(error: Exception) -> Denied | None:
         return Denied(said(error), resource=_thing(error), known=False)
     if status != 403 or reason_of(error) in _AMOUNTS:
         return None
-    found = denied_by(said(error))
+    found = denied_by(words_of(error))
     details = _details(error)
     return Denied(
         said(error),

@@ -177,13 +177,17 @@ def address_of(error: Exception) -> str | None:
 
 
 def said(error: Exception) -> str:
-    """What a service said, in one line."""
+    """What a service said, in one line that is not too long."""
+    return words_of(error)[:_SHOWN_CHARACTERS]
+
+
+def words_of(error: Exception) -> str:
+    """All that a service said, in one line."""
     answer: Any = getattr(error, "response", None)
     text = " ".join(str(error).split())
     if not isinstance(error, GoogleAPICallError) and hasattr(answer, "status_code"):
         text = f"HTTP {answer.status_code}: {' '.join(str(answer.text).split())}"
-    name = type(error).__name__
-    return f"{name}: {text}"[:_SHOWN_CHARACTERS]
+    return f"{type(error).__name__}: {text}"
 
 
 def _asked_pause(error: Exception) -> float:

@@ -57,6 +57,8 @@ def append(client: Client, platform: Platform, row: LedgerRow) -> bool:
     try:
         client.query(sql, job_config=config, job_id=_job_id(row), job_retry=None).result()
     except Conflict:
+        # By an earlier call, or by this one's first request, whose answer was lost; so it may still run.
+        client.get_job(_job_id(row), location=platform.location).result()
         return False
     return True
 

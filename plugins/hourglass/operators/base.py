@@ -28,7 +28,8 @@ class CloudOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "execute" in cls.__dict__:
+        # Also the execute() of a provider's operator that a class inherits beside this one.
+        if not hasattr(cls.execute, "explains"):
             cls.execute = _explained(cls.execute)  # type: ignore[method-assign]
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -48,6 +49,7 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             _raise(self, error)
 
+    explained.explains = True  # type: ignore[attr-defined]
     return explained
 
 

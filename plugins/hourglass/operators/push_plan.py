@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hourglass.cloud.pushes import Attempt, Pushes, Written
+from hourglass.cloud.retry import Patiently
 from hourglass.features.heads import read_head, write_head
 from hourglass.features.push import Push
 from hourglass.features.send import PushError
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 
     from hourglass.config.serving import FeatureSet
 
+T = TypeVar("T")
 _SOME_MOMENT = datetime(2001, 1, 1, tzinfo=UTC)
 _STARTS_LOOKED_AT = 50  # two days of hours: the shortest partition of a cron expression is among them
+
+
+def _ask(call: Callable[..., T], *arguments: Any) -> T:
+    """Read or write a head row; twice is the same as once, so that a lost answer does no harm."""
+    found: T = Patiently("Bigtable for the head row of a feature set")(call)(*arguments)
+    return found
 
 
 def span_ms(partition: Partition, versions: int) -> int:
@@ -62,7 +70,7 @@ class FeatureTarget:
         """Whether readers have a newer snapshot already, so that this one would never be seen."""
         if self.feature_set.mode == "upsert":
             return False
-        head = read_head(self.table, self.feature_set.name)
+        head = _ask(read_head, self.table, self.feature_set.name)
         if head is None or head.generation.as_of_ms <= self.partition.as_of_ms:
             return False
         self.remove_unseen({head.generation.suffix}, last=None)
@@ -75,7 +83,7 @@ class FeatureTarget:
             types: The features' BigQuery types.
         """
         name, as_of = self.feature_set.name, self.partition.as_of_ms
-        before = read_head(self.table, name)
+        before = _ask(read_head, self.table, name)
         earlier = self.pushes.attempts(self.partition.key)
         number = max((a.number for a in earlier), default=0) + 1
         if before and before.generation.as_of_ms == as_of:
@@ -94,7 +102,7 @@ class FeatureTarget:
         push = Push(name, as_of, end, types, tuple(sorted(stale)), self.feature_set.top)
         head = Head(self.feature_set.mode, generation, span, types)
         if self.feature_set.mode == "upsert":
-            write_head(self.table, name, head)
+            _ask(write_head, self.table, name, head)
         return RunningPush(self, number, push, head, before.generation if before else None)
 
     def remove(self, attempts: Iterable[Attempt]) -> int:
@@ -178,7 +186,7 @@ class RunningPush:
         return removed
 
     def _end_snapshot(self) -> int:
-        shown = write_head(self.target.table, self.push.family, self.head)
+        shown = _ask(write_head, self.target.table, self.push.family, self.head)
         # The one before stays until the next push: readers that have just read the pointer still want it.
         seen = {g.suffix for g in (shown, self.before) if g is not None}
         return self.target.remove_unseen(seen, self.number)
