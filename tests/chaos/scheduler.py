@@ -201,7 +201,7 @@ def runs(dag_id: str | None = None) -> list[Run]:
 
 
 def settle(
-    dag_id: str | None = None, kill: Kill | None = None, stop_after: str | None = None, seconds: float = 300.0
+    dag_id: str | None = None, kill: Kill | None = None, stop_after: str | None = None, seconds: float = 900.0
 ) -> list[Run]:
     """Run until no run is unfinished, first of all what a killed process left half-way.
 
