@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from dataclasses import dataclass
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -30,6 +33,8 @@ PROPERTIES = {
     "commit.retry.max-wait-ms": "10000",
     "commit.retry.total-timeout-ms": "600000",
 }
+COLUMN_TRIES = 20
+OVERTAKEN = ("CommitFailedException", "FIELDS_ALREADY_EXISTS", "already exists")  # by another hour's batch
 BATCH_PROPERTY = "hourglass-batch"
 
 
@@ -70,19 +75,28 @@ def ensure_table(spark: SparkSession, table: str, wanted: StructType) -> StructT
             f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg PARTITIONED BY (hours(landing_hour)) "
             f"TBLPROPERTIES ({properties})"
         )
-    for path, kind, after in missing_columns(spark.table(table).schema, wanted, table):
-        _add_column(spark, name, path, kind, after)
+    _add_columns(spark, table, name, wanted)
     return spark.table(table).schema
 
 
-def _add_column(spark: SparkSession, name: str, path: str, kind: DataType, after: str | None) -> None:
-    position = f" AFTER {quoted(after)}" if after else " FIRST"
-    try:
-        spark.sql(f"ALTER TABLE {name} ADD COLUMN {path} {kind.simpleString()}{position}")
-    except AnalysisException as error:
-        # Another hour's batch adds the same column at the same time.
-        if "FIELDS_ALREADY_EXISTS" not in str(error) and "already exists" not in str(error):
-            raise
+def _add_columns(spark: SparkSession, table: str, name: str, wanted: StructType) -> None:
+    """Add the columns that the table lacks.
+
+    Iceberg retries the commit of rows on another batch's commit, but not that of columns: here the columns are
+    read again, which may hold by now what another hour's batch added, and the rest is added to those.
+    """
+    for tries_left in reversed(range(COLUMN_TRIES)):
+        try:
+            for path, kind, after in missing_columns(spark.table(table).schema, wanted, table):
+                position = f" AFTER {quoted(after)}" if after else " FIRST"
+                spark.sql(f"ALTER TABLE {name} ADD COLUMN {path} {kind.simpleString()}{position}")
+        except (AnalysisException, Py4JJavaError) as error:
+            if not tries_left or not any(word in str(error) for word in OVERTAKEN):
+                raise
+            time.sleep(random.uniform(0.1, 1.0))  # noqa: S311  apart from the other batch, not secret
+            spark.sql(f"REFRESH TABLE {name}")
+        else:
+            return
 
 
 def missing_columns(

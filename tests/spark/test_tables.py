@@ -92,6 +92,22 @@ def test_hours_commit_at_the_same_time(hours: Hours) -> None:
         assert result.counts == {"lines": 2, "silver": 1, "quarantined": 1, "duplicates": 0}
 
 
+def test_hours_add_columns_at_the_same_time(hours: Hours, spark: Any) -> None:
+    """Each of them changes the table's columns under the others' feet, in the very same moment."""
+    first = hours("2021-07-21T05:00:00+00:00")
+    first.gz("a.gz", [line(0, at=first.start)])
+    first.refine()
+    made = [hours(f"2021-07-21T{h:02}:00:00+00:00") for h in (6, 7, 8, 9)]
+    for number, hour in enumerate(made):
+        hour.schema += [column(f"new_{n}", "STRING") for n in range(4)]
+        hour.gz("a.gz", [json.dumps(event(number, at=hour.start, **{f"new_{number}": "x"})).encode()])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda hour: hour.refine(), made))
+    for number, hour in enumerate(made):
+        (row,) = hour.rows(_tables(hour)["silver"])
+        assert [row[f"new_{n}"] for n in range(4)] == ["x" if n == number else None for n in range(4)]
+
+
 def test_new_fields_become_columns_and_old_ones_stay(hours: Hours, spark: Any) -> None:
     six, seven = hours(SIX), hours(SEVEN)
     six.gz("a.gz", [line(1, actor={"id": 1, "email": "e"}, items=[{"sku": "a"}])])
