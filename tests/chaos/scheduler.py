@@ -397,7 +397,7 @@ def _work(ti: Any, task: Any, session: Any, plan: _Plan) -> None:
     """Run a task as a worker does."""
     from airflow.sdk.execution_time.supervisor import run_task_in_process
 
-    identity, task_id = _identity(ti), ti.task_id
+    identity, task_id, run = _identity(ti), ti.task_id, ti.dag_run
     ti.set_state("queued", session=session)
     session.commit()
     plan.at(task_id, "before")
@@ -405,7 +405,8 @@ def _work(ti: Any, task: Any, session: Any, plan: _Plan) -> None:
         run_task_in_process(ti=identity, task=task)
     finally:
         session.expire_all()
-    if ti.state != "deferred":
+    # Found anew: a task that is to be tried again has a row with another id.
+    if run.get_task_instance(task_id, session=session).state != "deferred":
         plan.at(task_id, "after")
 
 
