@@ -108,8 +108,12 @@ class Sequence:
         self.files = 0
         self.tasks: list[str] = []
 
-    def play(self, steps: int = STEPS) -> None:
+    def play(self, steps: int = STEPS, every: bool = True) -> None:
         """Play the sequence to its end.
+
+        Args:
+            steps: How often something happens, is disturbed, and is settled.
+            every: Whether every partition is run in the end.
 
         Raises:
             ViolationError: A law is broken.
@@ -130,7 +134,7 @@ class Sequence:
             if not self._pending():
                 self._clear(self.random.choice([s for s in self.mine if s.ran]))
             self._execute()
-            if step == steps - 1:
+            if every and step == steps - 1:
                 for state in self.mine:
                     self._run(state)
             self.settle()

@@ -13,7 +13,7 @@ from tests.chaos.driver import Sequence, World
 from tests.chaos.world import partitions
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
-SEEDS = (1, 2)
+SEEDS = (24, 44)  # a replaced and a late file; the task, Spark and the push are killed
 
 
 @pytest.fixture(scope="module")
@@ -26,4 +26,4 @@ def world(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_sequence_ends_as_one_clean_run_over_the_same_files(world: World, seed: int) -> None:
-    Sequence(world, seed, partitions(SEEDS.index(seed))).play(steps=2)
+    Sequence(world, seed, partitions(SEEDS.index(seed), 2)).play(steps=1, every=False)
