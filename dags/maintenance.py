@@ -1,6 +1,8 @@
-"""The DAGs that run beside the sources': an Airflow DAG that sweeps for late and replaced files."""
+"""The DAGs that run beside the sources': Airflow DAGs that sweep every quarter of an hour and clean up every day."""
 
 from hourglass.config import Platform
-from hourglass.maintenance import build_sweeper
+from hourglass.maintenance import build_housekeeping, build_sweeper
 
-sweeper = build_sweeper(Platform.from_env())
+platform = Platform.from_env()
+sweeper = build_sweeper(platform)
+housekeeping = build_housekeeping(platform)

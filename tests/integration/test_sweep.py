@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from google.cloud import bigquery, storage
+from google.cloud.dataproc_v1 import Batch
 
+from hourglass.cloud.dataproc import BatchHook
 from hourglass.config import Platform
 from hourglass.config.loader import load_source
 from hourglass.ledger import LedgerRow
@@ -62,6 +64,35 @@ def landed(cloud: Any, client: bigquery.Client) -> Iterator[None]:
         blob.delete()
 
 
+def start_batch(partition: Partition) -> str:
+    """A batch of a partition that runs for as long as the test does."""
+    platform, hook = Platform.from_env(), BatchHook()
+    storage.Client().bucket(platform.ops_bucket).blob("test/wait.py").upload_from_string(
+        "import time\ntime.sleep(300)\n"
+    )
+    name = f"refine-github-{partition.stamp}-sweep-1"
+    batch = Batch(
+        pyspark_batch={
+            "main_python_file_uri": platform.uri("test/wait.py"),
+            "args": [platform.uri(f"specs/github/{partition.key}/{name}.json")],
+        },
+        labels={
+            "hourglass-source": "github",
+            "hourglass-partition": partition.stamp,
+            "hourglass-stage": "refine",
+        },
+    )
+    parent = f"projects/{platform.project}/locations/{platform.region}"
+    hook.get_batch_client(platform.region).create_batch(parent=parent, batch=batch, batch_id=name)
+    return name
+
+
+def batch_state(name: str) -> str:
+    platform = Platform.from_env()
+    found = BatchHook().get_batch(batch_id=name, region=platform.region, project_id=platform.project)
+    return str(found.state.name)
+
+
 def airflow(*arguments: str) -> str:
     done = subprocess.run(
         ["airflow", *arguments], capture_output=True, text=True, check=False, timeout=300, cwd=ROOT
@@ -73,7 +104,10 @@ def airflow(*arguments: str) -> str:
 def test_changed_partitions_run_again_and_overdue_ones_are_reported_once(
     landed: None, client: bigquery.Client, cloud: Any
 ) -> None:
+    orphan = start_batch(UNCHANGED)  # it has no run at all
     first = airflow("dags", "test", "hourglass_sweeper")
+    assert f"Cancelled batch {orphan}: nobody waits for it" in first
+    assert batch_state(orphan) in ("CANCELLED", "CANCELLING")
     assert f"github {CHANGED.key}: run rerun__{CHANGED.key} was cleared or created" in first
     assert f"github {OVERDUE.key}: files came after the late window" in first
     for quiet in (UNCHANGED, UNKNOWN):
@@ -81,12 +115,16 @@ def test_changed_partitions_run_again_and_overdue_ones_are_reported_once(
     runs = json.loads(airflow("dags", "list-runs", "github", "-o", "json").splitlines()[-1])
     assert [r["run_id"] for r in runs if r["run_id"].startswith("rerun__")] == [f"rerun__{CHANGED.key}"]
 
+    awaited = start_batch(CHANGED)  # its run is queued: the refine task's first try will attach to it
     second = airflow("dags", "test", "hourglass_sweeper")
+    assert batch_state(awaited) in ("PENDING", "RUNNING")
+    BatchHook().cancel(Platform.from_env().project, Platform.from_env().region, awaited)
     assert f"github {CHANGED.key}: run rerun__{CHANGED.key} is in flight" in second
     assert f"github {OVERDUE.key}:" not in second
     rows = states(client, Platform.from_env(), "github", OVERDUE.start, OVERDUE.end)
     assert [(r["state"], r["published_rows"], r["manifest_hash"]) for r in rows] == [("overdue", 10, "old")]
-    assert f"trigger DAG github with partition {OVERDUE.key}" in rows[0]["warnings"]
+    (warning,) = json.loads(rows[0]["warnings"])
+    assert f"""airflow dags trigger github --conf '{{"partition": "{OVERDUE.key}"}}'""" in warning
     alerts = [json.loads(line) for line in cloud.layout.alerts.read_text().splitlines()]
     assert [a["severity"] for a in alerts if OVERDUE.key in a["title"]] == ["warning"]
 

@@ -156,7 +156,7 @@ def test_a_broken_source_removes_only_its_own_dag(tmp_path: Path, airflow_env: d
     (include / "sources/github.yaml").write_text(text)
     (include / "sources/broken.yaml").write_text(text.replace("on_empty: fail", "on_emtpy: fail"))
     bag = load({**airflow_env, "HOURGLASS_INCLUDE": str(include)})
-    assert set(bag["dags"]) - {"hourglass_sweeper"} == {"github"}
+    assert set(bag["dags"]) - {"hourglass_sweeper", "hourglass_housekeeping"} == {"github"}
     (error,) = bag["errors"].values()
     assert "broken.yaml:" in error
     assert "did you mean 'on_empty'?" in error

@@ -115,3 +115,22 @@ def list_batches(hook: BatchHook, project: str, region: str, source: str, partit
         page_size=100,
     )
     return list(hook.get_batch_client(region).list_batches(request=request, **retry.patiently(what)))
+
+
+def live_batches(hook: BatchHook, project: str, region: str) -> list[Any]:
+    """All refine batches that are pending or running, found by their labels and their state."""
+    from google.cloud.dataproc_v1 import ListBatchesRequest
+
+    states = " OR ".join(f"state = {state}" for state in LIVE_STATES)
+    request = ListBatchesRequest(
+        parent=f"projects/{project}/locations/{region}",
+        filter=f"labels.hourglass-stage = refine AND ({states})",
+        page_size=100,
+    )
+    batches = hook.get_batch_client(region).list_batches(
+        request=request, **retry.patiently("Dataproc for the live batches")
+    )
+    # A list may leave out what only the batch itself has.
+    return [
+        hook.get_batch(batch_id=b.name.rsplit("/", 1)[-1], region=region, project_id=project) for b in batches
+    ]
