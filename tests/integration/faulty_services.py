@@ -14,7 +14,9 @@ import pyarrow as pa
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import bigtable, gcs, retry
 from hourglass.cloud.dataproc import BatchHook, list_batches
+from hourglass.cloud.iceberg import drop_table
 from hourglass.cloud.pushes import Pushes
+from hourglass.cloud.transfer import TransferHook
 from hourglass.config import Platform, Source, load_source
 from hourglass.config.serving import FeatureSet
 from hourglass.features.read import Store
@@ -118,6 +120,11 @@ def _batches() -> Any:
     return list_batches(BatchHook(), platform().project, platform().region, "faults", "none")
 
 
+def _transfers() -> Any:
+    condition = {"project_id": platform().project, "job_names": ["transferJobs/none"]}
+    return TransferHook().list_transfer_operations(request_filter=condition)
+
+
 def _push() -> Any:
     """Create a table, push two rows, and read one back."""
     found = bigtable.instance(platform().project, platform().bigtable_instance)
@@ -143,6 +150,8 @@ CALLS = {
     "bigquery-rows": Call("bigquery", "/queries/", _query, [(1,)]),
     "bigquery-dataset": Call("bigquery", r"/datasets\?", _dataset, "faults", "POST"),
     "dataproc-list": Call("dataproc", "ListBatches", _batches, []),
+    "iceberg-drop": Call("iceberg", "/v1/config", lambda: drop_table(platform(), "none", "none"), False),
+    "transfer-list": Call("transfer", "/transferOperations", _transfers, []),
     "bigtable-table": Call("bigtable", "CreateTable", _push, PUSHED),
     "bigtable-families": Call("bigtable", "GetTable", _push, PUSHED),
     "bigtable-head": Call("bigtable", "CheckAndMutateRow", _push, PUSHED),
@@ -151,8 +160,7 @@ CALLS = {
 
 
 def faults_of(name: str) -> tuple[str, ...]:
-    """The faults to try a call with; Bigtable's own client waits minutes for an answer to some."""
+    """The faults to try a call with; some calls have their client's own timeout of minutes."""
     faults = ("429", "503", "reset", "lost")
-    return (
-        faults if name in ("bigtable-table", "bigtable-families", "bigtable-head") else (*faults, "silence")
-    )
+    slow = ("transfer-list", "bigtable-table", "bigtable-families", "bigtable-head")
+    return faults if name in slow else (*faults, "silence")

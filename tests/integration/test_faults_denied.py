@@ -18,6 +18,7 @@ from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
 from hourglass.operators.account import account
 from hourglass.operators.base import CloudOperator, JobOperator
+from hourglass.operators.expectations import validate
 from hourglass.operators.push_features import PushFeaturesOperator
 from hourglass.operators.refine import RefineOperator
 from hourglass.operators.sense import WaitForPartition
@@ -113,6 +114,21 @@ def test_bigquery_job(proxy: FaultProxy) -> None:
     )
     assert " lacks bigquery.jobs.create on Project shop: " in failed(job())
     assert len(proxy.seen("bigquery")) == 1
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_suite_that_may_not_read_says_nothing_of_the_rows(proxy: FaultProxy, first: int) -> None:
+    client = bq.client(platform())
+    bq.ensure_dataset(client, platform(), "faults")
+    client.query("CREATE TABLE IF NOT EXISTS faults.rows_ AS SELECT 1 AS n").result()
+    proxy.clear()
+    words = "Access Denied: Table shop:gold.x: User does not have permission to query table shop:gold.x."
+    query = {"method": "POST", "path": "/(jobs|queries)", "first": first, "last": 0}
+    proxy.add(Rule("bigquery", "answer", status=403, text=refusal(words), **query))
+    entries = [{"type": "ExpectColumnMaxToBeBetween", "column": "n", "max_value": 3}]
+    table = bq.TableName(platform().project, "faults", "rows_")
+    message = failed(Asking(task_id="validate", ask=lambda: validate("rows", entries, table)))
+    assert "lacks query table shop:gold.x on Table shop:gold.x: " in message
 
 
 def test_a_job_that_may_not_read_fails_for_good_when_its_trigger_says_so(proxy: FaultProxy) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud.export import exported_table
@@ -14,6 +14,7 @@ from hourglass.failure import RUNBOOK, explain
 from hourglass.operators.base import SourceOperator
 from hourglass.operators.derived import derived_expectations
 from hourglass.operators.drift import drift_notices
+from hourglass.operators.faults import of_a_service
 from hourglass.operators.notify import notify, receivers_of
 from hourglass.operators.tasks import REFINE
 from hourglass.run import partition_of
@@ -142,6 +143,9 @@ def validate(name: str, entries: Sequence[dict[str, Any]], table: bq.TableName) 
 
     Returns:
         The number of expectations evaluated, and those not met.
+
+    Raises:
+        AirflowException: BigQuery did not answer, or refused; so nothing is known of the rows.
     """
     import great_expectations as gx
 
@@ -158,6 +162,9 @@ def validate(name: str, entries: Sequence[dict[str, Any]], table: bq.TableName) 
         arguments = {k: v for k, v in entry.items() if k != "type"}
         suite.add_expectation(getattr(gx.expectations, entry["type"])(**arguments))
     result = batch.get_batch().validate(suite)
+    for words in (text for r in result.results for text in _raised(r)):
+        if of_a_service(words):
+            raise AirflowException(words)
     findings = [_finding(r) for r in result.results if not r.success]
     return len(result.results), findings
 
@@ -169,11 +176,18 @@ def _finding(result: Any) -> Finding:
     severity = getattr(config.severity, "value", config.severity) or "critical"
     # Without a column the type alone says nothing: which rows are unexpected stands in the description.
     name = f"{config.type}({column})" if column else config.description or config.type
-    if result.exception_info and result.exception_info.get("raised_exception"):
-        return Finding(name, str(severity), result.exception_info["exception_message"])
+    if raised := _raised(result):
+        return Finding(name, str(severity), "; ".join(raised))
     shown = {
         k: v
         for k, v in (result.result or {}).items()
         if k in ("observed_value", "unexpected_count", "unexpected_percent", "partial_unexpected_list") and v
     }
     return Finding(name, str(severity), ", ".join(f"{k}={v}" for k, v in shown.items()))
+
+
+def _raised(result: Any) -> list[str]:
+    """What went wrong while an expectation was evaluated: one text, or one for each of its metrics."""
+    info = result.exception_info or {}
+    places = [info] if "raised_exception" in info else info.values()
+    return [place["exception_message"] for place in places if place.get("raised_exception")]

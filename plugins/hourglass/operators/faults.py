@@ -37,9 +37,8 @@ def explained_failure(operator: BaseOperator, error: Exception, words: str = "")
     """
     if isinstance(error, AirflowFailException | AirflowSkipException) or "\n  runbook: " in str(error):
         return error
-    for link in _chain(error):
-        if found := _explained(operator, link):
-            return found
+    if found := _explained(operator, list(_chain(error))):
+        return found
     if not isinstance(error, AirflowException):
         return error
     text = f"{error}\n{words}"
@@ -51,21 +50,36 @@ def explained_failure(operator: BaseOperator, error: Exception, words: str = "")
     return error
 
 
-def _chain(error: BaseException | None) -> Iterator[Exception]:
+def of_a_service(text: str) -> bool:
+    """Whether words tell of a service that did not answer, or refused.
+
+    Args:
+        text: What a library made of its client's error.
+    """
+    return bool(denied_by(text, only_if_clear=True) or _UNANSWERED.search(text))
+
+
+def _chain(error: Any) -> Iterator[Exception]:
     for _ in range(_DEPTH):
         if not isinstance(error, Exception):
             return
         yield error
-        error = error.__cause__ or getattr(error, "cause", None)
+        inner = error.args[0] if error.args else None
+        # The database interfaces keep the client's error as their own's argument.
+        error = error.__cause__ or getattr(error, "cause", None) or inner
 
 
-def _explained(operator: BaseOperator, error: Exception) -> Exception | None:
-    if isinstance(error, DependencyError):
-        return _unanswered(operator, error.what, str(error))
-    if refused := denied_of(error):
-        return _refusal(operator, refused, refused.said)
-    if passing(error):
-        return _unanswered(operator, address_of(error) or "a service of Google's", f"it said {said(error)}")
+def _explained(operator: BaseOperator, errors: list[Exception]) -> Exception | None:
+    """What the outermost of some errors means that says so; a refusal before a broken connection."""
+    for error in errors:
+        if isinstance(error, DependencyError):
+            return _unanswered(operator, error.what, str(error))
+        if refused := denied_of(error):
+            return _refusal(operator, refused, refused.said)
+    for error in errors:
+        if passing(error):
+            what = address_of(error) or "a service of Google's"
+            return _unanswered(operator, what, f"it said {said(error)}")
     return None
 
 
