@@ -19,8 +19,11 @@ from hourglass.config.serving import FeatureSet
 from hourglass.features.push import Push
 from hourglass.features.read import Store
 from hourglass.features.send import PushError, Sender
+from hourglass.features.wire import Encoder
 from hourglass.operators.push_plan import FeatureTarget, RunningPush
 from hourglass.partition import Partition
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Rule
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
 SIX, SEVEN = Partition.parse("2021-07-21T06"), Partition.parse("2021-07-21T07")
@@ -268,18 +271,16 @@ def test_the_record_outlives_a_process(table: Any) -> None:
 
 def test_a_server_that_does_not_answer_is_asked_again_and_then_named(table: Any) -> None:
     ensure(table, FeatureSet(name="users"))
-    sender = Sender(table, attempts=2, base_seconds=0.01)
-    entries = Push("users", 1, "0", {"n": "INT64"})
-    asked = []
-
-    def unavailable(request: bytes, **kwargs: Any) -> Any:
-        asked.append(request)
-        return iter(())
-
-    sender._call = unavailable
-    from hourglass.features.wire import Encoder
-
-    encoded = Encoder(entries.family, 1, "0", {}).puts(pa.RecordBatch.from_pylist([{"entity": "a", "n": 1}]))
-    with pytest.raises(PushError, match=r"1 rows were not written in 2 attempts.*no answer"):
-        sender.send([(encoded, 1)])
-    assert len(asked) == 2
+    encoded = Encoder("users", 1, "0", {}).puts(pa.RecordBatch.from_pylist([{"entity": "a", "n": 1}]))
+    with FaultProxy() as proxy:
+        proxied = bigtable.instance(
+            os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_BIGTABLE_INSTANCE"]
+        )
+        sender = Sender(proxied.table(table.table_id), attempts=2, base_seconds=0.01)
+        proxy.add(Rule("bigtable", "lose", path="MutateRows"))
+        assert sender.send([(encoded, 1)]) == 1
+        assert len(proxy.seen("bigtable", "MutateRows")) == 2
+        proxy.clear()
+        proxy.add(Rule("bigtable", "answer", path="MutateRows", status=14, text="try later", last=0))
+        with pytest.raises(PushError, match=r"1 rows were not written in 2 attempts.*UNAVAILABLE: try later"):
+            sender.send([(encoded, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,7 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 
+from hourglass.cloud.dataproc import BatchHook
 from hourglass.config import Platform
 from hourglass.config.loader import load_source
 from hourglass.config.serving import FeatureSet
@@ -56,14 +59,21 @@ def store() -> Store:
 
 def push(platform: Platform, sql: str, name: str, start: datetime = SIX, **settings: Any) -> int:
     (platform.include / "sql" / "features" / f"{name}.sql").write_text(sql)
-    operator = PushFeaturesOperator(
+    return operator_of(platform, name, **settings).execute(context_of(start))
+
+
+def operator_of(platform: Platform, name: str, **settings: Any) -> PushFeaturesOperator:
+    return PushFeaturesOperator(
         task_id=f"push_{name}",
         feature_set=FeatureSet(name=name, **settings),
         source=load_source("github"),
         platform=platform,
     )
+
+
+def context_of(start: datetime) -> Any:
     run = SimpleNamespace(logical_date=start, run_id="r")
-    return operator.execute({"dag_run": run, "params": {}, "ti": None})  # type: ignore[typeddict-item]
+    return {"dag_run": run, "params": {}, "ti": None}
 
 
 def test_a_querys_rows_are_read_back_with_their_types(platform: Platform, store: Store, name: str) -> None:
@@ -86,6 +96,38 @@ def test_a_second_push_leaves_what_the_query_has_now(
     assert {e: f.values for e, f in store.many(name, [f"user{i}" for i in range(6)]).items()} == {
         "user2": {"n": 20}
     }
+
+
+def test_a_large_set_is_pushed_by_spark(platform: Platform, store: Store, name: str) -> None:
+    """The same rows, types and removals as in the worker."""
+    assert push(platform, EVERY_TYPE.format(rows=12), name, top=3) == 12
+    small = store.features(name, "user5")
+    with pytest.raises(TaskDeferred) as deferred:
+        push(platform, EVERY_TYPE.format(rows=8), name, top=3, spark_above=7)
+    batch_id = deferred.value.trigger.batch_id
+    hook = BatchHook()
+    where = {"region": platform.region, "project_id": platform.project}
+    batch = wait_for(hook, batch_id, where)
+    event = {
+        "batch_id": batch_id,
+        "batch_state": batch.state.name,
+        "batch_state_message": batch.state_message,
+    }
+    finish = operator_of(platform, name, top=3)
+    assert finish.finish(context_of(SIX), event, **(deferred.value.kwargs or {})) == 8
+    assert store.features(name, "user5") == small
+    assert set(store.many(name, [f"user{i}" for i in range(1, 13)])) == {f"user{i}" for i in range(1, 9)}
+    assert push(platform, "SELECT 'user2' AS entity, 2 AS n", name) == 1
+    assert store.features(name, "user5") is None
+
+
+def wait_for(hook: BatchHook, batch_id: str, where: dict[str, str]) -> Any:
+    for _ in range(300):
+        batch = hook.get_batch(batch_id=batch_id, **where)
+        if batch.state.name not in ("PENDING", "RUNNING"):
+            return batch
+        time.sleep(1)
+    raise AssertionError(f"batch {batch_id} is still running")
 
 
 def test_an_old_snapshot_is_not_pushed(platform: Platform, store: Store, name: str) -> None:

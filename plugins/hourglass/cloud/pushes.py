@@ -100,31 +100,31 @@ class Pushes:
             False when another process has claimed it.
         """
         text = json.dumps(asdict(written))
-        return gcs.create_once(self.storage, self.bucket, self._name(partition, number, _START), text)
+        return gcs.create_once(self.storage, self.bucket, self.name(partition, number, _START), text)
 
     def superseded(self, partition: str, number: int) -> bool:
         """Whether a later attempt has begun."""
-        name = self._name(partition, number + 1, _START)
+        name = self.name(partition, number + 1, _START)
         return bool(self.storage.bucket(self.bucket).blob(name).exists())
 
     def add(self, partition: str, number: int, part: int, entities: Sequence[str]) -> None:
         """Write one part of an attempt's entities."""
         text = "".join(f"{record_line(e)}\n" for e in sorted(entities))
-        gcs.write(self.storage, self.bucket, self._name(partition, number, f"{_PART}{part:06d}.txt"), text)
+        gcs.write(self.storage, self.bucket, self.name(partition, number, f"{_PART}{part:06d}.txt"), text)
 
     def finish(self, partition: str, number: int, rows: int) -> None:
         """Note that an attempt has ended."""
-        name = self._name(partition, number, _DONE)
+        name = self.name(partition, number, _DONE)
         gcs.write(self.storage, self.bucket, name, json.dumps({"rows": rows}))
 
     def written(self, attempt: Attempt) -> Written | None:
         """Where an attempt may have written; None when it has left no more than objects without a start."""
-        text = gcs.read_text(self.storage, self.bucket, self._name(attempt.partition, attempt.number, _START))
+        text = gcs.read_text(self.storage, self.bucket, self.name(attempt.partition, attempt.number, _START))
         return Written(**json.loads(text)) if text else None
 
     def entities(self, attempts: Sequence[Attempt]) -> list[Iterator[str]]:
         """The entities of attempts: a sorted stream for each part."""
-        return [self._lines(self._name(a.partition, a.number, part)) for a in attempts for part in a.parts]
+        return [self._lines(self.name(a.partition, a.number, part)) for a in attempts for part in a.parts]
 
     def _lines(self, name: str) -> Iterator[str]:
         with (
@@ -138,16 +138,13 @@ class Pushes:
     def forget(self, attempts: Sequence[Attempt]) -> None:
         """Delete attempts' records, `start.json` last: it names the features of what is left."""
         for attempt in attempts:
-            folder = self._name(attempt.partition, attempt.number, "")
+            folder = self.name(attempt.partition, attempt.number, "")
             found = [o.name for o in gcs.list_objects(self.storage, self.bucket, folder)]
             for name in sorted(found, key=lambda n: n.endswith(_START)):
                 self.storage.bucket(self.bucket).blob(name).delete()
 
-    def uri(self, partition: str, number: int, rest: str) -> str:
-        """The URI of an object of an attempt."""
-        return f"gs://{self.bucket}/{self._name(partition, number, rest)}"
-
-    def _name(self, partition: str, number: int, rest: str) -> str:
+    def name(self, partition: str, number: int, rest: str) -> str:
+        """The name of an object of an attempt."""
         return f"{self.prefix}{partition}/{number:06d}/{rest}"
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import bigtable, gcs
+from hourglass.cloud.dataproc import BatchHook
 from hourglass.cloud.feature_rows import FeatureRows
 from hourglass.cloud.pushes import Pushes
 from hourglass.failure import explain
 from hourglass.features.heads import TABLE
 from hourglass.features.send import PushError
 from hourglass.operators.base import SourceOperator
-from hourglass.operators.push_plan import FeatureTarget
+from hourglass.operators.push_batch import PushBatch
+from hourglass.operators.push_plan import FeatureTarget, RunningPush
+from hourglass.operators.refine import BatchTrigger
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -64,11 +67,53 @@ class PushFeaturesOperator(SourceOperator):
             return 0
         client = bq.client(self.platform, self.gcp_conn_id)
         rows = FeatureRows.query(client, self.platform, self.source, self.feature_set.name, target.partition)
-        running, part = target.begin(rows.types()), count()
+        running = target.begin(rows.types())
+        if (found := rows.count) > self.feature_set.spark_above:
+            self.log.info("%d rows are more than %d: pushing by Spark", found, self.feature_set.spark_above)
+            self._start_batch(running, rows)
+        part = count()
         pushed = running.push.write(target.table, rows.batches(), lambda e: running.record(next(part), e))
-        removed = running.end(pushed)
-        self.log.info("%d entities pushed, %d removed, as of %s", pushed, removed, target.partition.end)
+        return self._end(running, pushed)
+
+    def _end(self, running: RunningPush, pushed: int) -> int:
+        removed, end = running.end(pushed), running.target.partition.end
+        self.log.info("%d entities pushed, %d removed, as of %s", pushed, removed, end)
         return pushed
+
+    def _start_batch(self, running: RunningPush, rows: FeatureRows) -> NoReturn:
+        batch = PushBatch(running.target, self.platform, running.number)
+        hook = BatchHook(gcp_conn_id=self.gcp_conn_id)
+        batch.cancel_earlier(hook)
+        rows.export(batch.rows_uri, self.platform, self.source)
+        batch.write_spec(running)
+        project, region = self.platform.project, self.platform.region
+        resource = batch.resource(running.target.pushes.storage)
+        hook.create_batch(region=region, project_id=project, batch=resource, batch_id=batch.batch_id)
+        self.log.info("started batch %s", batch.batch_id)
+        trigger = BatchTrigger(
+            batch_id=batch.batch_id,
+            project_id=project,
+            region=region,
+            gcp_conn_id=self.gcp_conn_id,
+            polling_interval_seconds=3,
+        )
+        self.defer(trigger=trigger, method_name="finish", kwargs={"number": running.number})
+
+    def finish(self, context: Context, event: dict[str, Any], number: int) -> int:
+        """After the batch: make its rows the ones that readers see.
+
+        Returns:
+            The number of entities pushed.
+        """
+        target = self._target(partition_of(context, self.source.grain))
+        state = str(getattr(event["batch_state"], "name", event["batch_state"]))
+        try:
+            if state != "SUCCEEDED":
+                message = event.get("batch_state_message") or "no message"
+                raise PushError(f"batch {event['batch_id']} ended {state}: {message}")
+            return self._end(*PushBatch(target, self.platform, number).finished())
+        except PushError as error:
+            raise AirflowException(self._message(str(error))) from error
 
     def _target(self, partition: Partition) -> FeatureTarget:
         found = bigtable.instance(self.platform.project, self.platform.bigtable_instance, self.gcp_conn_id)
