@@ -124,6 +124,21 @@ def _as_json(line: Kept) -> dict[str, Any]:
     return found
 
 
+def _open_lines(scene: Scene, wanted: Sequence[str], limit: int) -> list[Kept]:
+    lines = scene.quarantine.lines(wanted, limit, only_open=True)
+    if wanted and not lines:
+        there = [reason.reason for reason in scene.quarantine.open_reasons()]
+        raise QuarantineError(
+            f"{scene.title} has no open line of reason {', '.join(wanted)}; "
+            + (
+                f"there are open lines of: {', '.join(sorted(set(there)))}"
+                if there
+                else "no line of it is open"
+            )
+        )
+    return lines
+
+
 def replay(
     source_id: str,
     key: str,
@@ -155,7 +170,7 @@ def replay(
     """
     scene = Deployment.of(source_id).scene(key)
     replayer = Replayer(scene)
-    plan = replayer.plan(scene.quarantine.lines(wanted, limit, only_open=True), repair)
+    plan = replayer.plan(_open_lines(scene, wanted, limit), repair)
     _say_plan(plan, repair, dry=dry)
     if dry:
         return 1 if plan.refused else 0
@@ -207,9 +222,9 @@ def discard(source_id: str, key: str, *, wanted: Sequence[str], limit: int, why:
     """
     scene = Deployment.of(source_id).scene(key)
     replayer = Replayer(scene)
-    lines = scene.quarantine.lines(wanted, limit, only_open=True)
+    lines = _open_lines(scene, wanted, limit)
     if not lines:
-        _say("no open line has such a reason; nothing was discarded")
+        _say("no line is open; nothing was discarded")
         return 0
     places = [replayer.place(line) for line in lines]
     digest = digest_of(scene.partition, "discarded", places, [])

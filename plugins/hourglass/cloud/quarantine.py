@@ -10,7 +10,6 @@ from hourglass.cloud.quarantine_actions import LATEST
 from hourglass.partition.replay import SETTLED
 
 if TYPE_CHECKING:
-
     from hourglass.cloud.quarantine_actions import Actions
 
 SHOWN = 200  # characters of a line, which may be long, and may hold personal data

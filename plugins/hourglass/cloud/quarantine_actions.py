@@ -26,6 +26,12 @@ SELECT DISTINCT source_object, generation, replay_object
 FROM `{actions}`
 WHERE source = @source AND `partition` = @partition AND landing_hour = @landing_hour
 """
+_APPENDED = """
+SELECT digest
+FROM `{actions}`
+WHERE source = @source AND `partition` = @partition AND landing_hour = @landing_hour AND digest = @digest
+LIMIT 1
+"""
 # The newest action of each line, among those in force.
 LATEST = """
 SELECT source_object, source_line, action
@@ -133,15 +139,24 @@ class Actions:
         )  # fmt: skip
         for number in count():
             job_id = f"quarantine-{self.source.id}-{self.partition.stamp}-{digest}-{number}"
-            job: Any
             try:
-                job = self.bigquery.load_table_from_uri(uri, self.table, job_config=config, job_id=job_id)
+                self.bigquery.load_table_from_uri(uri, self.table, job_config=config, job_id=job_id).result()
             except Conflict:
-                job = self.bigquery.get_job(job_id, location=self.platform.location)
-                if job.done() and job.error_result:
-                    continue  # it appended nothing
-            job.result()
-            return
+                if self._has(job_id, digest):
+                    return
+            else:
+                return
+
+    def _has(self, job_id: str, digest: str) -> bool:
+        """Whether an action's rows are there, once a job that was to append them has ended; it may have failed."""
+        from google.cloud.bigquery import ScalarQueryParameter
+
+        job: Any = self.bigquery.get_job(job_id, location=self.platform.location)
+        job.exception()
+        found = self.query(
+            _APPENDED.format(actions=self.table), [ScalarQueryParameter("digest", "STRING", digest)]
+        )
+        return bool(found)
 
 
 def land_once(storage: Storage, uri: str, content: bytes, metadata: Mapping[str, str]) -> bool:
