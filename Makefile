@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-sources chaos lint up down status land dag validate show new try compile generate bench clean lock
+.PHONY: help setup demo test test-sources kill-matrix chaos lint up down status land dag validate show new try compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -38,6 +38,9 @@ test-sources: setup ## every shipped source's DAG on generated data (make test r
 
 chaos: setup ## [SEQUENCES=30] [SEED=1]: random sequences of files, clears, backfills, kills and faults, against an oracle
 	@$(PY) -m tests.chaos --sequences $(or $(SEQUENCES),30) $(if $(SEED),--seed $(SEED))
+
+kill-matrix: setup ## [MOST=3]: kill everything at every stage, heal it, write docs/reference/kill-matrix.md
+	@$(PY) -m tests.kills $(MOST)
 
 lint: setup ## ruff, mypy, import-linter, sqlfluff, the sources and what is generated from them
 	@.venv/bin/ruff check .
