@@ -3,137 +3,41 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.cloud import bigquery, storage
-from typer.testing import CliRunner
+from google.cloud import storage
+from pyarrow import parquet
+from stopped_hour import RUNNER, StoppedHour
 
 from hourglass.cli.app import app
-from hourglass.cloud import bigquery as bq
 from hourglass.cloud.quarantine_actions import Actions, settled
-from hourglass.config import Platform
-from hourglass.config.loader import load_source
-from hourglass.config.source import Source
-from hourglass.ledger import LedgerRow
-from hourglass.ledger.store import append
 from hourglass.operators.account import account
-from hourglass.operators.sense import look, where_of
-from hourglass.partition import Manifest, Partition
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
-RUNNER = CliRunner()
 GOOD = b'{"id": "1", "type": "PushEvent"}'
 
 
-@dataclass
-class Hour:
-    """A partition that the gate stopped, without Spark: its files, manifest, candidate and ledger row."""
-
-    source: Source
-    partition: Partition
-    platform: Platform
-    client: bigquery.Client
-    attempts: int = 0
-
-    def land(self, name: str, content: bytes, prefix: int = 0) -> str:
-        bucket, prefixes = self.source.prefixes(self.partition)
-        storage.Client().bucket(bucket).blob(prefixes[prefix] + name).upload_from_string(content)
-        return f"gs://{bucket}/{prefixes[prefix]}{name}"
-
-    def stop(self, rows: list[tuple[str, int, str, bytes]]) -> Manifest:
-        """Freeze what is there, and quarantine (object, line, reason, raw line)."""
-        where = where_of(self.source, self.platform, self.partition, "google_cloud_default")
-        found = look(where, datetime.now(tz=UTC).replace(year=2099))[1]
-        flow = bq.flows(self.source)["quarantine"]
-        for one in bq.flows(self.source).values():
-            bq.create_candidate(self.client, self.platform, self.source, one, self.partition)
-        table = flow.candidate(self.platform, self.source, self.partition)
-        for uri, line, reason, raw in rows:
-            config = bigquery.QueryJobConfig(
-                query_parameters=[
-                    bigquery.ScalarQueryParameter("uri", "STRING", uri),
-                    bigquery.ScalarQueryParameter("line", "INT64", line),
-                    bigquery.ScalarQueryParameter("reason", "STRING", reason),
-                    bigquery.ScalarQueryParameter("raw", "BYTES", raw),
-                    bigquery.ScalarQueryParameter("at", "TIMESTAMP", self.partition.start),
-                ]
-            )
-            self.client.query_and_wait(
-                f"INSERT INTO `{table}` (source_object, source_line, reason, raw_line, landing_hour) "
-                "VALUES (@uri, @line, @reason, @raw, @at)",
-                job_config=config,
-            )
-        self.attempts += 1
-        append(
-            self.client, self.platform,
-            LedgerRow(
-                source=self.source.id, partition=self.partition.key, landing_hour=self.partition.start, grain="hour",
-                state="failed", failed_stage="gate", run_id="quarantine", attempt=self.attempts,
-                recorded_at=datetime.now(tz=UTC), manifest_hash=found["hash"],
-            ),
-        )  # fmt: skip
-        return self.manifest(found["uri"])
-
-    def manifest(self, uri: str) -> Manifest:
-        bucket, _, name = uri.removeprefix("gs://").partition("/")
-        return Manifest.from_json(storage.Client().bucket(bucket).blob(name).download_as_text())
-
-    def run(self, command: str, *options: str, status: int = 0) -> str:
-        done = RUNNER.invoke(app, ["quarantine", command, self.source.id, self.partition.key, *options])
-        assert done.exit_code == status, (done.output, done.exception)
-        return done.output
-
-    def counts(self) -> dict[str, tuple[int, int, int]]:
-        """(open, replayed, discarded) by reason."""
-        done = RUNNER.invoke(
-            app, ["quarantine", "list", self.source.id, self.partition.key, "--format", "json"]
-        )
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return {
-            r["reason"]: (r["open_count"], r["replayed_count"], r["discarded_count"])
-            for r in json.loads(done.stdout)
-        }
-
-    def replays(self) -> dict[str, bytes]:
-        """The partition's replay objects, unpacked."""
-        bucket, prefixes = self.source.prefixes(self.partition)
-        found = {}
-        for prefix in prefixes:
-            for blob in storage.Client().list_blobs(bucket, prefix=f"{prefix}hourglass-replay-"):
-                content = blob.download_as_bytes(raw_download=True)
-                found[f"gs://{bucket}/{blob.name}"] = (
-                    gzip.decompress(content) if blob.name.endswith(".gz") else content
-                )
-        return found
-
-
 @pytest.fixture
-def stopped() -> Iterator[Callable[[str, str], Hour]]:
-    hours: list[Hour] = []
+def stopped() -> Iterator[Callable[[str, str], StoppedHour]]:
+    hours: list[StoppedHour] = []
 
-    def make(source_id: str, key: str) -> Hour:
-        platform = Platform.from_env()
-        source = load_source(source_id)
-        client = bigquery.Client(project=platform.project, location=platform.location)
-        hours.append(Hour(source, Partition.parse(key, source.grain), platform, client))
+    def make(source_id: str, key: str) -> StoppedHour:
+        hours.append(StoppedHour.of(source_id, key))
         return hours[-1]
 
     yield make
     for hour in hours:
-        bucket, prefixes = hour.source.prefixes(hour.partition)
-        for prefix in prefixes:
-            for blob in storage.Client().list_blobs(bucket, prefix=prefix):
-                blob.delete()
+        hour.clear()
 
 
 def test_a_repaired_line_lands_once_and_settles_the_one_it_replaces(
-    stopped: Callable[[str, str], Hour], monkeypatch: pytest.MonkeyPatch
+    stopped: Callable[[str, str], StoppedHour], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hour = stopped("github", "2021-09-01T03")
     bad = b'{"id":2, "n":1.50, "type": "PushEvent", "repo": {"name": "no-owner"}}'
@@ -182,7 +86,7 @@ def test_a_repaired_line_lands_once_and_settles_the_one_it_replaces(
     assert hour.counts() == {"pattern_repo_name": (1, 0, 0)}
 
 
-def test_discarded_lines_are_not_counted_by_the_gate(stopped: Callable[[str, str], Hour]) -> None:
+def test_discarded_lines_are_not_counted_by_the_gate(stopped: Callable[[str, str], StoppedHour]) -> None:
     hour = stopped("github", "2021-09-01T04")
     uri = hour.land("events.json.gz", gzip.compress(b"x\n" * 3))
     rows = [(uri, 1, "not_json", b"x"), (uri, 2, "not_json", b"x"), (uri, 3, "blank_line", b"\xff")]
@@ -201,7 +105,8 @@ def test_discarded_lines_are_not_counted_by_the_gate(stopped: Callable[[str, str
     assert "not_json: 2 lines, first" in str(failure.value)
     assert "quarantine discard github 2021-09-01T04 --why" in str(failure.value)
 
-    assert "nothing was discarded" in hour.run("discard", "--why", "w", "--reason", "other", "--no-run")
+    said = hour.run("discard", "--why", "w", "--reason", "other", "--no-run", status=1)
+    assert "there are open lines of: blank_line, not_json" in said
     assert "discarded 2 lines" in hour.run("discard", "--why", "noise", "--reason", "not_json", "--no-run")
     assert hour.counts() == {"not_json": (0, 0, 2), "blank_line": (1, 0, 0)}
     assert account(hour.source, hour.platform, hour.partition, refined)["quarantine_rows"] == 3
@@ -210,7 +115,7 @@ def test_discarded_lines_are_not_counted_by_the_gate(stopped: Callable[[str, str
     assert len(hour.run("show", "--format", "json", "--all").splitlines()) == 3
 
 
-def test_lines_that_a_new_rule_accepts_need_no_object(stopped: Callable[[str, str], Hour]) -> None:
+def test_lines_that_a_new_rule_accepts_need_no_object(stopped: Callable[[str, str], StoppedHour]) -> None:
     hour = stopped("github", "2021-09-01T05")
     uri = hour.land("events.json.gz", gzip.compress(GOOD))
     hour.stop([(uri, 1, "pattern_repo_name", GOOD)])
@@ -221,7 +126,7 @@ def test_lines_that_a_new_rule_accepts_need_no_object(stopped: Callable[[str, st
     assert hour.counts() == {"pattern_repo_name": (1, 0, 0)}
 
 
-def test_dead_letters_land_as_messages(stopped: Callable[[str, str], Hour]) -> None:
+def test_dead_letters_land_as_messages(stopped: Callable[[str, str], StoppedHour]) -> None:
     hour = stopped("iot_sensors", "2021-09-01T03")
     letter = b'{"device_id": "d1"}'
     alive = hour.land("a.json", GOOD + b"\n")
@@ -236,7 +141,7 @@ def test_dead_letters_land_as_messages(stopped: Callable[[str, str], Hour]) -> N
     assert [o.dead_letter for o in frozen.objects if "replay" in o.name] == [False]
 
 
-def test_corrected_lines_come_from_a_file(stopped: Callable[[str, str], Hour], tmp_path: Path) -> None:
+def test_corrected_lines_come_from_a_file(stopped: Callable[[str, str], StoppedHour], tmp_path: Path) -> None:
     hour = stopped("github", "2021-09-01T06")
     uri = hour.land("events.json.gz", gzip.compress(b"{cut\n{cut"))
     hour.stop([(uri, 1, "not_json", b"{cut"), (uri, 2, "not_json", b"{cut")])
@@ -252,3 +157,33 @@ def test_corrected_lines_come_from_a_file(stopped: Callable[[str, str], Hour], t
     actions = Actions(hour.client, hour.platform, hour.source, hour.partition)
     ((row),) = actions.query(f"SELECT * FROM `{actions.table}` WHERE landing_hour = @landing_hour")
     assert (row["action"], row["source_line"], row["replay_line"]) == ("replayed", 2, 1)
+    actions.append(row["digest"])  # as after a lost answer
+    assert hour.counts() == {"not_json": (1, 1, 0)}
+    hour.client.query_and_wait(f"DELETE FROM `{actions.table}` WHERE landing_hour = '2021-09-01 06:00:00+00'")
+    assert hour.counts() == {"not_json": (2, 0, 0)}
+    actions.append(row["digest"])  # from its file, though the first job's id is taken
+    assert hour.counts() == {"not_json": (1, 1, 0)}
+
+
+def test_csv_lines_keep_the_header_of_their_own_object(stopped: Callable[[str, str], StoppedHour]) -> None:
+    hour = stopped("salesforce_exports", "2021-09-01T02")
+    one = hour.land("one.csv", b"\xef\xbb\xbf\n" + b'Id,Amount\n1,"1,5"\n2,3\n')
+    other = hour.land("other.csv", b"Amount,Id,More\n2.5,7\n")
+    hour.stop([(one, 1, "wrong_type", b'1,"1,5"'), (other, 1, "malformed_csv", b"2.5,7")])
+    repair = ["--set", "Amount=replace(Amount, ',', '')", "--no-run"]
+    assert "it has 2 values, its object's header 3" in hour.run("replay", *repair, status=1)
+    assert list(hour.replays().values()) == [b"Id,Amount\n1,15\n"]
+    hour.run("replay", "--line", "line || ',x'", "--no-run")
+    assert sorted(hour.replays().values()) == [b"Amount,Id,More\n2.5,7,x\n", b"Id,Amount\n1,15\n"]
+
+
+def test_parquet_lines_become_rows_of_a_file(stopped: Callable[[str, str], StoppedHour]) -> None:
+    hour = stopped("aws_data_lake", "2021-09-01T06")
+    uri = hour.land("part.parquet", b"read by Spark alone")
+    name = next(f.name for f in hour.source.schema.fields if f.type == "STRING")
+    line = json.dumps({name: " a "}).encode()
+    hour.stop([(uri, 1, "a_rule", line)])
+    hour.run("replay", "--set", f"{name}=trim({name})", "--no-run")
+    ((replay, content),) = hour.replays().items()
+    assert replay.endswith(".parquet")
+    assert [row[name] for row in parquet.read_table(io.BytesIO(content)).to_pylist()] == ["a"]
