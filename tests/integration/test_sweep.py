@@ -140,3 +140,13 @@ def test_the_ledger_command_shows_states_gaps_and_what_to_do(landed: None) -> No
     assert [e["state"] for e in entries.values()] == ["gap", "gap", "published", "published", "gap"]
     assert entries[UNCHANGED.key]["published_rows"] == 10
     assert "airflow dags trigger github" in entries[UNKNOWN.key]["next_step"]
+
+
+@pytest.mark.spark
+def test_housekeeping_looks_at_the_tables_of_every_source(landed: None, cloud: Any) -> None:
+    airflow("dags", "test", "hourglass_housekeeping")
+    (log,) = cloud.layout.alerts.parent.glob("dataproc-expire-snapshots-*.log")
+    said = log.read_text()
+    assert "expire | lake.silver.github: " in said
+    assert "expire | lake.quarantine.users: " in said
+    assert "lake.silver.ga4" not in said

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.google.cloud.operators.dataproc import DataprocCreateBatchOperator
+from airflow.providers.google.cloud.triggers.dataproc import DataprocBatchTrigger
 from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import gcs
@@ -14,6 +15,7 @@ from hourglass.cloud.dataproc import BatchHook
 from hourglass.failure import explain
 from hourglass.operators.base import CloudOperator
 from hourglass.operators.batch import RUNTIME_VERSION, spark_properties
+from hourglass.operators.refine import BatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,7 +35,10 @@ class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
     """
 
     def __init__(self, *, platform: Platform, **kwargs: Any) -> None:
-        super().__init__(region=platform.region, project_id=platform.project, batch={}, **kwargs)
+        super().__init__(
+            region=platform.region, project_id=platform.project, batch={}, deferrable=True,
+            polling_interval_seconds=10, **kwargs,
+        )  # fmt: skip
         self.platform = platform
 
     @cached_property
@@ -41,12 +46,8 @@ class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
         """The hook that creates and cancels."""
         return BatchHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
 
-    def execute(self, context: Context) -> list[str]:
-        """Start the batch and wait for its end.
-
-        Returns:
-            The tables that were looked at.
-        """
+    def execute(self, context: Context) -> None:
+        """Start the batch and wait, deferred, for its end."""
         from hourglass.config import load_sources
 
         tables = [
@@ -60,7 +61,16 @@ class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
         self.batch_id = f"expire-snapshots-{run}"
         self.batch = self._resource(tables)
         super().execute(context)
-        return tables
+
+    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
+        """Defer to a trigger that knows the endpoint."""
+        if isinstance(trigger, DataprocBatchTrigger):
+            trigger = BatchTrigger(**trigger.serialize()[1])
+        super().defer(trigger=trigger, **kwargs)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
+        """Check the batch's state; Airflow keeps nothing of it."""
+        super().execute_complete(context, event)
 
     def handle_batch_status(
         self, context: Context, state: str, batch_id: str, state_message: str | None = None
