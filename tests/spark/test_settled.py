@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 from refine_hour import Hour, column, line
 
 from hg_spec import RefineError
 
+ROOT = Path(__file__).parents[2]
 NO_KEY = {"deduplication": None}
 
 
@@ -47,3 +52,38 @@ def test_a_settled_line_that_is_not_there_fails_instead_of_counting_twice(hour: 
     first = hour.gz("a.json.gz", [line(1), line(2)])
     with pytest.raises(RefineError, match=r"2 lines were replayed .* only 1 of them"):
         hour.refine(settled={"replayed": {first.as_uri(): [2, 3]}})
+
+
+@pytest.fixture(scope="module")
+def replays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A replay object of every format, written by `quarantine replay`'s own code in its own environment."""
+    folder = tmp_path_factory.mktemp("replays")
+    script = Path(__file__).with_name("replay_objects.py")
+    subprocess.run(
+        [str(ROOT / ".venv" / "bin" / "python"), str(script), str(folder)],
+        check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT / "plugins")},
+    )  # fmt: skip
+    return {path.name.split(".")[1]: path for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("form", ["json", "json_array", "csv", "parquet", "avro"])
+def test_refine_reads_what_a_replay_writes(hour: Hour, replays: dict[str, Path], form: str) -> None:
+    path = replays[form]
+    hour.schema = [
+        column("id", "STRING", "REQUIRED"),
+        column("at", "TIMESTAMP", "REQUIRED"),
+        column("amount", "NUMERIC"),
+    ]
+    if form != "csv":
+        hour.schema += [column("body", "JSON"), column("actor", "RECORD", fields=[column("id", "INT64")])]
+    uri = hour.add(path.name, path.read_bytes()).as_uri()
+    result = hour.refine(
+        **NO_KEY, format={"type": form, "compression": None}, settled={"replayed": {uri: [2]}}
+    )
+    assert result.counts == {"lines": 2, "silver": 1, "quarantined": 1, "duplicates": 0}
+    row = result.row(1)
+    assert str(row["amount"]) == "0.100000001"
+    assert json.loads(row["unknown_fields"]) == {"more": "1"}
+    if form != "csv":
+        assert (json.loads(row["body"]), row["actor"]["id"]) == ({"x": [1]}, 7)
+    assert [(r["reason"], r["source_line"]) for r in result.quarantine] == [("replayed", 2)]
