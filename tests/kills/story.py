@@ -232,14 +232,21 @@ class Story:
         failed = run.tasks[task] in ("failed", "upstream_failed")
         self._note(task, service, f"{when} {described(hit[0])}", "a clear" if failed else healed)
         if failed:
-            self._clear(only_failed=True)
+            self._clear_failed()
             self._settle(stop_after=task)
 
     def _unless_done(self, task: str) -> None:
-        """Clear a task that has succeeded, so that there is something to kill."""
-        run = self.run()
-        if run.tasks[task] == "success":
+        """Clear a task that has succeeded or failed, so that there is something to kill."""
+        state = self.run().tasks[task]
+        if state == "success":
             self._clear([task])
+        elif state in ("failed", "upstream_failed"):
+            self._clear_failed()
+
+    def _clear_failed(self) -> None:
+        """Clear what failed with all that follows, as one does by hand: the ledger's row is written anew."""
+        failed = [task for task, state in self.run().tasks.items() if state == "failed"]
+        self._clear(failed, downstream=True)
 
     def _settle(self, stop_after: str | None = None) -> None:
         call = self.airflow.start(
@@ -247,14 +254,13 @@ class Story:
         )
         call.result(PATIENCE_SECONDS + 30)
 
-    def _clear(self, tasks: list[str] | None = None, only_failed: bool = False) -> None:
+    def _clear(self, tasks: list[str] | None = None, downstream: bool = False) -> None:
         self.airflow.call(
             "clear",
             dag_id=SOURCE,
             start=self.hour.start,
             tasks=tasks,
-            downstream=False,
-            only_failed=only_failed,
+            downstream=downstream,
         )
 
     def _note(self, task: str, victim: str, place: str, healed: str) -> str:
