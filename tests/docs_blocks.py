@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STORY = (
-    ROOT / "docs/tutorial/first-source.md"
-)  # its blocks follow on each other; tests/e2e/test_new_source.py
+# Their blocks follow on each other; see tests/e2e/test_new_source.py and test_incident.py.
+STORY = ROOT / "docs/tutorial/first-source.md"
+INCIDENT = ROOT / "docs/incidents/dates-in-another-format.md"
 _FENCE = re.compile(
     r"(?P<run><!-- run -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -53,7 +53,7 @@ def shell_blocks(page: Path) -> list[Block]:
 
 def commands_to_run() -> list[Block]:
     """The blocks marked with `<!-- run -->` that work in any order, in the order of the pages."""
-    return [b for page in pages() if page != STORY for b in shell_blocks(page) if b.runs]
+    return [b for page in pages() if page not in (STORY, INCIDENT) for b in shell_blocks(page) if b.runs]
 
 
 def prose(page: Path) -> str:
