@@ -28,6 +28,7 @@ from hourglass.partition import Partition
 from hourglass.partition.completeness import Verdict
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
+ROOT = Path(__file__).resolve().parents[2]
 DAY = Partition.parse("2026-01-05")
 
 
@@ -39,6 +40,7 @@ class Export:
         self.source_id = f"export_{uuid.uuid4().hex[:10]}"
         self.dataset = f"analytics_{uuid.uuid4().hex[:10]}"
         client.create_dataset(self.dataset)
+        (include / "sql").symlink_to(ROOT / "include" / "sql")
         self.configure()
 
     def configure(self, suite: list[dict[str, Any]] | None = None, **ingestion: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.cloud import bigquery as bq
@@ -17,6 +16,7 @@ from hourglass.ledger.history import admit_command
 from hourglass.ledger.receipts import record
 from hourglass.ledger.row import as_json
 from hourglass.ledger.store import states
+from hourglass.operators.base import CloudOperator
 from hourglass.operators.notify import notify, receivers_of
 from hourglass.operators.rerun import rerun
 from hourglass.operators.sense import look, where_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hourglass.partition import Partition
 
 
-class SweepOperator(BaseOperator):
+class SweepOperator(CloudOperator):
     """Looks at every partition that the ledger knows and whose late window is open, or was until lately.
 
     A changed partition runs again, by clearing its one run, unless that is in flight; then the next sweep sees
