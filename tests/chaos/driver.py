@@ -48,6 +48,7 @@ MOMENTS = ("before", "inside", "unsaid", "after")
 UNFINISHED = ("queued", "running")
 FIRST = ["sense.wait", "refine.run", "publish.silver"]  # of a DAG whose tasks are not known yet
 REPAIRED = "positive_number_fare"
+LOADS = ["gate.load_silver", "gate.load_quarantine"]
 DEFERRED = ("refine.", "gate.load_", "publish.")  # tasks that wait in a trigger
 
 
@@ -120,8 +121,8 @@ class Sequence:
         """
         started = time.monotonic()
         for state in self.mine:  # an empty one would be awaited until the late window's end
-            self._land(state)
-        self._run(self.mine[0])
+            self.land(state)
+        self.run(self.mine[0])
         self._execute()
         self.settle()
         for step in range(steps):
@@ -136,7 +137,7 @@ class Sequence:
             self._execute()
             if every and step == steps - 1:
                 for state in self.mine:
-                    self._run(state)
+                    self.run(state)
             self.settle()
         self._say(f"sequence done in {time.monotonic() - started:.0f} s")
 
@@ -144,10 +145,10 @@ class Sequence:
 
     def _operation(self) -> None:
         operations: dict[Callable[[State], None], int] = {
-            self._land: 3,
+            self.land: 3,
             self._replace: 3,
             self._garbage: 2,
-            self._run: 2,
+            self.run: 2,
             self._clear: 6,
             self._backfill: 2,
             self._evolve: 1,
@@ -155,7 +156,7 @@ class Sequence:
         chosen = self.random.choices(list(operations), list(operations.values()))[0]
         chosen(self.random.choice(self.mine))
 
-    def _land(self, state: State) -> None:
+    def land(self, state: State) -> None:
         late = "land late" if state.ran else "land"
         self._put(state, f"f{self.files}.json", self.random.choice((0, 0, 1)), late)
 
@@ -175,11 +176,23 @@ class Sequence:
         state.remember()
         self._did(what, f"{state.partition.key}/{name}, {len(content.splitlines())} lines")
 
-    def _run(self, state: State) -> None:
+    def run(self, state: State) -> None:
         if not state.ran:
             self._call("schedule", dag_id=SOURCE, starts=[state.partition.start])
             state.ran = True
             self._did("run", state.partition.key)
+
+    def clear(self, state: State, *tasks: str) -> None:
+        """Clear tasks alone, one after the other, each when the one before has ended."""
+        for task in tasks:
+            self._call("clear", dag_id=SOURCE, start=state.partition.start, tasks=[task], downstream=False)
+            self._call("settle")
+            self._did("clear alone", f"{state.partition.key} {task}")
+
+    def runs(self) -> list[Run]:
+        """The runs of the source as they are now."""
+        runs: list[Run] = self._call("runs", dag_id=SOURCE)
+        return runs
 
     def _clear(self, state: State) -> None:
         if not state.ran or not self.tasks:
@@ -325,20 +338,28 @@ class Sequence:
                     raise ViolationError(f"a plain clear does not heal: {broken}")
                 for run in broken:
                     self._did("heal by a plain clear", f"{run.logical_date:%FT%H} {_failed(run)}")
-                    self._call(
-                        "clear",
-                        dag_id=SOURCE,
-                        start=run.logical_date,
-                        tasks=None,
-                        downstream=False,
-                        only_failed=True,
-                    )
+                    self._heal(run, healings)
             elif not swept:
                 self._request_sweep()
                 swept = True
             else:
                 break
         self._check()
+
+    def _heal(self, run: Run, time: int) -> None:
+        """Clear what failed; the second time as the message says that tasks out of step are healed."""
+        if time == 1:
+            tasks, downstream, only_failed = None, False, True
+        else:
+            tasks, downstream, only_failed = LOADS, True, False
+        self._call(
+            "clear",
+            dag_id=SOURCE,
+            start=run.logical_date,
+            tasks=tasks,
+            downstream=downstream,
+            only_failed=only_failed,
+        )
 
     def _unexpected(self, runs: list[Run]) -> list[Run]:
         """The runs that failed and should not have, or for another reason than they should have."""

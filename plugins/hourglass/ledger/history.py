@@ -108,6 +108,8 @@ def _next_step(source_id: str, key: str, row: Mapping[str, Any]) -> str:
         return f"read the message of the failed task in `{stage}`, then clear `{stage}` and downstream"
     if row["state"] == "overdue":
         return f"{admit_command(source_id, key)} takes the late files in"
+    if row["state"] == "published" and row.get("manifest_hash") is None:
+        return "clear `sense` and downstream, or leave it to the sweeper while the late window is open"
     return ""
 
 

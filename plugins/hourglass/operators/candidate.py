@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
 from hourglass.operators.base import FlowJobOperator
+from hourglass.operators.handover import hand_on
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,15 @@ class LoadCandidateOperator(FlowJobOperator):
         bq.create_candidate(bigquery, self.platform, self.source, self.flow, partition)
         name = self.flow.candidate(self.platform, self.source, partition)
         self.log.info("Candidate %s: %d data files", name, len(uris))
-        if not uris:
-            return None
-        self.configuration = bq.load_configuration(name, self.source, self.flow, uris)
-        return super().execute(context)
+        job = None
+        if uris:
+            self.configuration = bq.load_configuration(name, self.source, self.flow, uris)
+            job = super().execute(context)
+        hand_on(context, self.outcome_uri)
+        return job
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Check the job that the trigger has waited for."""
+        job = super().execute_complete(context, event)
+        hand_on(context, self.outcome_uri)
+        return job

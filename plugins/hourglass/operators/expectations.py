@@ -15,8 +15,9 @@ from hourglass.operators.base import SourceOperator
 from hourglass.operators.derived import derived_expectations
 from hourglass.operators.drift import drift_notices
 from hourglass.operators.faults import of_a_service
+from hourglass.operators.handover import hand_on, handed_on
 from hourglass.operators.notify import notify, receivers_of
-from hourglass.operators.tasks import REFINE
+from hourglass.operators.tasks import LOADS, REFINE
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ class ValidateCandidateOperator(SourceOperator):
         """
         partition = partition_of(context, self.source.grain)
         client = bq.client(self.platform, self.gcp_conn_id)
-        candidate = exported_table(self.source, self.platform, partition) or bq.flows(self.source)[
-            "silver"
-        ].candidate(self.platform, self.source, partition)
+        exported = exported_table(self.source, self.platform, partition)
+        flow = bq.flows(self.source)["silver"]
+        candidate = exported or flow.candidate(self.platform, self.source, partition)
+        outcome = None if exported else handed_on(context, LOADS[0])[LOADS[0]]
         entries = read_suite(self.platform, self.source)
         entries += derived_expectations(client, self.platform, self.source, partition)
         if not client.get_table(str(candidate)).num_rows:
@@ -85,6 +87,8 @@ class ValidateCandidateOperator(SourceOperator):
                 text += f"\nrunbook: {self.source.file.runbook or RUNBOOK}#schema-drift"
             notify(title, text, "warning", receivers_of(self.source))
         self.log.info("%d expectations evaluated, %d warnings", evaluated, len(findings))
+        if not exported:
+            hand_on(context, outcome)
         return {"evaluated": evaluated, "findings": [str(f) for f in findings]}
 
     def _message(self, critical: list[Finding], evaluated: int, candidate: bq.TableName) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from hourglass.cloud import bigquery as bq
+from hourglass.failure import explain
 from hourglass.operators.base import FlowJobOperator
+from hourglass.operators.handover import agreed, described, hand_on, handed_on
+from hourglass.operators.tasks import ACCOUNT, LOADS, VALIDATE
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from hourglass.partition import Partition
 
 
 class PublishPartitionOperator(FlowJobOperator):
@@ -21,8 +28,13 @@ class PublishPartitionOperator(FlowJobOperator):
     """
 
     def execute(self, context: Context) -> Any:
-        """Make sure of the published table, then start the job."""
+        """Make sure of the gate and of the published table, then start the job.
+
+        Raises:
+            AirflowFailException: The candidate is not the one that the gate has seen.
+        """
         partition = partition_of(context, self.source.grain)
+        outcome = self._gated(context, partition)
         bigquery = bq.client(self.platform, self.gcp_conn_id)
         bq.ensure_published(bigquery, self.platform, self.source, self.flow)
         candidate = self.flow.candidate(self.platform, self.source, partition)
@@ -31,10 +43,35 @@ class PublishPartitionOperator(FlowJobOperator):
             self.configuration = bq.merge_configuration(
                 candidate, published, self.source, self.flow, partition
             )
-            return super().execute(context)
+            return self._done(context, outcome, super().execute(context))
         if not bigquery.get_table(str(candidate)).num_rows:
             bigquery.delete_table(f"{published}${partition.decorator}", not_found_ok=True)
             self.log.info("%s has no rows: removed %s$%s", candidate, published, partition.decorator)
-            return None
+            return self._done(context, outcome, None)
         self.configuration = bq.copy_configuration(candidate, published, self.source, partition)
-        return super().execute(context)
+        return self._done(context, outcome, super().execute(context))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Check the job that the trigger has waited for."""
+        job = super().execute_complete(context, event)
+        return self._done(context, handed_on(context, ACCOUNT)[ACCOUNT], job)
+
+    def _done(self, context: Context, outcome: str | None, job: Any) -> Any:
+        hand_on(context, outcome)
+        return job
+
+    def _gated(self, context: Context, partition: Partition) -> str:
+        found = handed_on(context, *LOADS, ACCOUNT, VALIDATE)
+        outcome = agreed(found)
+        if outcome is None:
+            raise AirflowFailException(
+                explain(
+                    f"the gate has not seen the candidates of {self.source.id} {partition.key} as they are now; "
+                    f"nothing was published. Each task worked on:\n    {described(found)}",
+                    where="tasks that were cleared alone, without what comes after them",
+                    next_step="clear `gate` and downstream",
+                    heading="tasks-out-of-step",
+                    runbook=self.source.file.runbook,
+                )
+            )
+        return outcome

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
 from hourglass.ledger import LedgerRow, summarize
 from hourglass.ledger.receipts import record
-from hourglass.ledger.row import as_json
+from hourglass.ledger.row import as_json, stage_of
 from hourglass.operators.base import SourceOperator
-from hourglass.operators.tasks import ACCOUNT, WAIT
+from hourglass.operators.batch import RefineBatch
+from hourglass.operators.handover import agreed, described, handed_on
+from hourglass.operators.tasks import ACCOUNT, PUBLISHED, VALIDATE, WAIT
+from hourglass.partition.manifest import Manifest, manifest_name
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from airflow.sdk import Context
 
     from hourglass.partition import Partition
@@ -50,13 +56,21 @@ class RecordPartitionOperator(SourceOperator):
 
     def _row(self, context: Context, partition: Partition) -> LedgerRow:
         ti: Any = context["ti"]
-        tasks = ti.get_task_breadcrumbs(dag_id=self.dag_id, run_id=ti.run_id)
+        tasks = list(ti.get_task_breadcrumbs(dag_id=self.dag_id, run_id=ti.run_id))
         state, failed_stage, timings = summarize(tasks)
         manifest = ti.xcom_pull(task_ids=WAIT) or {}
         refined = ti.xcom_pull(task_ids=self.outcome) or {}
+        warnings = list((ti.xcom_pull(task_ids=VALIDATE) or {}).get("findings", []))
+        if state == "published" and "outcome" in refined:
+            worked = handed_on(context, *served(tasks))
+            published = agreed(worked)
+            refined, manifest = self._published(partition, worked.get(PUBLISHED[0]) or refined["outcome"])
+            if published is None:
+                # Without a manifest the sweeper takes the partition for a changed one, and runs it from the start.
+                manifest = {}
+                warnings.append(f"tasks were cleared alone and are out of step:\n    {described(worked)}")
         counts = refined.get("counts") or {}
         accounted = ti.xcom_pull(task_ids=ACCOUNT) or {}
-        validated = ti.xcom_pull(task_ids="gate.validate") or {}
         pushed = [
             ti.xcom_pull(task_ids=f"serve.push_{name}") or 0 for name in self.source.file.serving.feature_sets
         ]
@@ -84,11 +98,37 @@ class RecordPartitionOperator(SourceOperator):
             feature_rows=sum(pushed) if state == "published" else None,
             event_dates=tuple(date.fromisoformat(d) for d in refined.get("event_dates", [])),
             timings=as_json(timings),
-            warnings=as_json(validated.get("findings", [])),
+            warnings=as_json(warnings),
         )
+
+    def _published(self, partition: Partition, outcome_uri: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was refined into the rows that are published, and from which manifest."""
+        storage = gcs.client(self.gcp_conn_id)
+        batch = PurePosixPath(outcome_uri).stem
+        refined = RefineBatch(self.source, self.platform, partition, batch).outcome(storage)
+        digest = gcs.read_json(storage, outcome_uri)["manifest_hash"]
+        text = gcs.read_text(
+            storage, self.platform.ops_bucket, manifest_name(self.source.id, partition.key, digest)
+        )
+        objects = Manifest.from_json(text).objects if text else ()
+        return refined, {
+            "hash": digest,
+            "objects": len(objects),
+            "bytes": sum(one.size for one in objects),
+        }
 
     def _generation(self, partition: Partition) -> int:
         """How many manifests the partition has had: 1 until a late or replaced file changes it."""
         storage = gcs.client(self.gcp_conn_id)
         prefix = f"manifests/{self.source.id}/{partition.key}/"
         return len(gcs.list_objects(storage, self.platform.ops_bucket, prefix))
+
+
+def served(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The tasks that made what readers see: those of publish, transform and serve that succeeded.
+
+    Args:
+        tasks: One mapping with `task_id` and `state` for each finished task.
+    """
+    stages = ("publish", "transform", "serve")
+    return [t["task_id"] for t in tasks if t["state"] == "success" and stage_of(t["task_id"]) in stages]

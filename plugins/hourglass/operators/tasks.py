@@ -4,4 +4,7 @@ from __future__ import annotations
 
 WAIT = "sense.wait"
 REFINE = "refine.run"
+LOADS = ("gate.load_silver", "gate.load_quarantine")
 ACCOUNT = "gate.account"
+VALIDATE = "gate.validate"
+PUBLISHED = ("publish.silver", "publish.quarantine")

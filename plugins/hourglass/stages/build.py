@@ -7,7 +7,8 @@ from typing import Any
 
 from hourglass.config import Platform, Source
 from hourglass.config.patterns import BigqueryExport
-from hourglass.operators.tasks import ACCOUNT, REFINE
+from hourglass.operators.handover import taken_from
+from hourglass.operators.tasks import ACCOUNT, PUBLISHED, REFINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Build:
         return (
             f"{{{{ (ti.xcom_pull(task_ids='{self.outcome}') or {{}}).get('event_dates', []) | join(',') }}}}"
         )
+
+    @property
+    def hooks(self) -> dict[str, Any]:
+        """What stock operators behind `publish` take, so that the ledger knows which outcome they worked on."""
+        return {} if self.exported else {"pre_execute": taken_from(PUBLISHED[0])}
 
     def kwargs(self) -> dict[str, Any]:
         """The two arguments that every operator of ours takes."""

@@ -25,6 +25,7 @@ def serve(build: Build) -> TaskGroup:
                 task_id=f"push_{feature_set.name}",
                 feature_set=feature_set,
                 **build.kwargs(),
+                **build.hooks,
             )
     return group
 
@@ -46,4 +47,5 @@ def _refresh(build: Build, view: str) -> JobOperator:
         },
         platform=build.platform,
         pool=view_pool(view),
+        **build.hooks,
     )

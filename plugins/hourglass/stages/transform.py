@@ -62,6 +62,7 @@ def transform(build: Build) -> TaskGroup:
                 # A test that spans two models runs with the later one, when both are there.
                 "indirect_selection": "buildable",
                 "retries": 2,
+                **build.hooks,
             },
         )
     return group

@@ -1,0 +1,67 @@
+"""Which outcome each task of a run worked on.
+
+A person may clear single tasks, in any order. So a task hands on the outcome it worked on, and a later one takes it
+only from where all agree: nothing is published that the gate did not see, and the ledger names what is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_KEY = "outcome"
+
+
+def hand_on(context: Context, outcome: str | None) -> None:
+    """Say which outcome this task has worked on; Airflow forgets it when the task starts again.
+
+    Args:
+        context: Airflow's template context.
+        outcome: The outcome's URI.
+    """
+    context["ti"].xcom_push(key=_KEY, value=outcome)
+
+
+def handed_on(context: Context, *tasks: str) -> dict[str, str | None]:
+    """The outcomes that tasks of this run have worked on; None of a task that did not end.
+
+    Args:
+        context: Airflow's template context.
+        tasks: The tasks' ids.
+    """
+    return {task: context["ti"].xcom_pull(task_ids=task, key=_KEY) for task in tasks}
+
+
+def taken_from(task: str) -> Callable[[Context], None]:
+    """A hook for `pre_execute`: a task works on the outcome that another one has handed on.
+
+    Args:
+        task: The other task's id.
+    """
+    return partial(_take, task)
+
+
+def _take(task: str, context: Context) -> None:
+    hand_on(context, handed_on(context, task)[task])
+
+
+def agreed(found: Mapping[str, str | None]) -> str | None:
+    """The outcome that all tasks worked on; None where they differ, or where one has none.
+
+    Batches of one spec come to the same rows (law 2), so that it does not matter which of them wrote the outcome.
+
+    Args:
+        found: Outcomes by task.
+    """
+    outcomes = [outcome or "" for outcome in found.values()]
+    same = len({outcome.rpartition("-")[0] for outcome in outcomes}) == 1
+    return (outcomes[0] or None) if same else None
+
+
+def described(found: Mapping[str, str | None]) -> str:
+    """The outcomes of tasks, a line each, for a message."""
+    return "\n    ".join(f"{task}: {outcome or 'none'}" for task, outcome in found.items())
