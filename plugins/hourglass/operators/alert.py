@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hourglass.operators.notify import notify, receivers_of
+from hourglass.operators.record import PartitionFailedError
 from hourglass.run import own_partition
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def alert_of(source: Source) -> Callable[[Context], None]:
 def _alert(source: Source, context: Context) -> None:
     ti = context["ti"]
     error = context.get("exception")
+    if isinstance(error, PartitionFailedError):
+        return  # the task that failed first has told of it
     # A killed worker leaves no exception.
     said = str(error) if error else "the task ended without a message; its worker was probably killed"
     partition = own_partition(context, source.grain)

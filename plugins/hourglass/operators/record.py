@@ -6,8 +6,11 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
+from hourglass.failure import explain
 from hourglass.ledger import LedgerRow, summarize
 from hourglass.ledger.receipts import record
 from hourglass.ledger.row import as_json, stage_of
@@ -26,8 +29,15 @@ if TYPE_CHECKING:
     from hourglass.partition import Partition
 
 
+class PartitionFailedError(AirflowFailException):
+    """Another task of the run has failed, which has told of it itself."""
+
+
 class RecordPartitionOperator(SourceOperator):
     """Appends one row to the ledger; runs after all other stages in any state.
+
+    Where one of them has failed, this task fails as well: who clears what has failed then clears it too, and the
+    ledger learns that the partition is healed.
 
     Args:
         outcome: The task that says what became of the partition's lines.
@@ -43,6 +53,9 @@ class RecordPartitionOperator(SourceOperator):
 
         Returns:
             The row, with dates as text.
+
+        Raises:
+            PartitionFailedError: The partition failed, and the ledger says so now.
         """
         partition = partition_of(context, self.source.grain)
         row = self._row(context, partition)
@@ -52,6 +65,18 @@ class RecordPartitionOperator(SourceOperator):
             self.log.info("Recorded %s %s: %s", row.source, row.partition, row.state)
         else:
             self.log.info("This attempt had been recorded already")
+        if row.state == "failed":
+            raise PartitionFailedError(
+                explain(
+                    f"{row.source} {row.partition} failed{f' in {row.failed_stage}' if row.failed_stage else ''}, and "
+                    "the ledger says so now",
+                    where="the failed tasks of this run",
+                    next_step="read the message of the first of them; clear them with this one, and the ledger is "
+                    "written anew",
+                    heading="partition-failed",
+                    runbook=self.source.file.runbook,
+                )
+            )
         return {k: v if isinstance(v, int | None) else str(v) for k, v in row.values().items()}
 
     def _row(self, context: Context, partition: Partition) -> LedgerRow:
