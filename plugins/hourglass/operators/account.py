@@ -13,7 +13,7 @@ from hourglass.cloud.quarantine import Quarantine, Reason
 from hourglass.cloud.quarantine_actions import Actions
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
-from hourglass.operators.handover import agreed, described, hand_on, handed_on
+from hourglass.operators.handover import hand_on, handed_on, in_step
 from hourglass.operators.tasks import LOADS, REFINE
 from hourglass.partition import Counts, Manifest, conservation_problems
 from hourglass.partition.accounting import too_many_quarantined
@@ -36,18 +36,7 @@ class AccountOperator(SourceOperator):
         """Read what the refine task returned, and account for it."""
         partition = partition_of(context, self.source.grain)
         refined = context["ti"].xcom_pull(task_ids=REFINE)
-        loaded = {REFINE: refined["outcome"], **handed_on(context, *LOADS)}
-        if agreed(loaded) is None:
-            raise AirflowFailException(
-                explain(
-                    f"the candidates of {self.source.id} {partition.key} are not those of the last refine. Each task "
-                    f"worked on:\n    {described(loaded)}",
-                    where="tasks that were cleared alone, without what comes after them",
-                    next_step="clear `gate` and downstream",
-                    heading="tasks-out-of-step",
-                    runbook=self.source.file.runbook,
-                )
-            )
+        in_step(self.source, partition, {REFINE: refined["outcome"], **handed_on(context, *LOADS)})
         rows = account(self.source, self.platform, partition, refined)
         hand_on(context, refined["outcome"])
         return rows

@@ -38,6 +38,36 @@ def family(source: Source, partition: Partition, spec: dict[str, Any]) -> Family
     return Family(f"refine-{label_value(source.id)}-{partition.stamp}-{digest(spec)[:8]}")
 
 
+def resource_of(
+    platform: Platform,
+    files: list[str],
+    arguments: list[str],
+    labels: dict[str, str],
+    properties: dict[str, str],
+) -> dict[str, Any]:
+    """A PySpark batch as Dataproc's API takes it.
+
+    Args:
+        platform: The deployment's names.
+        files: The URIs of the job's files; the first is its main file.
+        arguments: The job's arguments.
+        labels: By which it is found.
+        properties: Spark's settings.
+    """
+    execution: dict[str, Any] = {}
+    if platform.service_account:
+        execution["service_account"] = platform.service_account
+    if platform.subnetwork:
+        execution["subnetwork_uri"] = platform.subnetwork
+    main, *others = files
+    return {
+        "pyspark_batch": {"main_python_file_uri": main, "python_file_uris": others, "args": arguments},
+        "labels": labels,
+        "runtime_config": {"version": RUNTIME_VERSION, "properties": properties},
+        "environment_config": {"execution_config": execution},
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class RefineBatch:
     """A batch of a source's partition.
@@ -75,26 +105,13 @@ class RefineBatch:
         Args:
             storage: The storage client.
         """
-        main, *others = self._upload_job(storage)
-        execution: dict[str, Any] = {}
-        if self.platform.service_account:
-            execution["service_account"] = self.platform.service_account
-        if self.platform.subnetwork:
-            execution["subnetwork_uri"] = self.platform.subnetwork
-        return {
-            "pyspark_batch": {
-                "main_python_file_uri": main,
-                "python_file_uris": others,
-                "args": [self.platform.uri(self._name("specs"))],
-            },
-            "labels": {
-                "hourglass-source": label_value(self.source.id),
-                "hourglass-partition": self.partition.stamp,
-                "hourglass-stage": "refine",
-            },
-            "runtime_config": {"version": RUNTIME_VERSION, "properties": self._properties()},
-            "environment_config": {"execution_config": execution},
+        labels = {
+            "hourglass-source": label_value(self.source.id),
+            "hourglass-partition": self.partition.stamp,
+            "hourglass-stage": "refine",
         }
+        spec = self.platform.uri(self._name("specs"))
+        return resource_of(self.platform, self._upload_job(storage), [spec], labels, self._properties())
 
     def outcome(self, storage: Client) -> dict[str, Any]:
         """What later stages need of the outcome.

@@ -14,7 +14,7 @@ from hourglass.cloud import gcs
 from hourglass.cloud.dataproc import BatchHook
 from hourglass.failure import explain
 from hourglass.operators.base import CloudOperator
-from hourglass.operators.batch import RUNTIME_VERSION, spark_properties
+from hourglass.operators.batch import resource_of, spark_properties
 from hourglass.operators.refine import BatchTrigger
 
 if TYPE_CHECKING:
@@ -93,22 +93,8 @@ class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
         )
 
     def _resource(self, tables: list[str]) -> dict[str, Any]:
-        main, *others = self._upload()
-        execution: dict[str, Any] = {}
-        if self.platform.service_account:
-            execution["service_account"] = self.platform.service_account
-        if self.platform.subnetwork:
-            execution["subnetwork_uri"] = self.platform.subnetwork
-        return {
-            "pyspark_batch": {
-                "main_python_file_uri": main,
-                "python_file_uris": others,
-                "args": [str(KEEP_DAYS), *tables],
-            },
-            "labels": {"hourglass-stage": "expire"},
-            "runtime_config": {"version": RUNTIME_VERSION, "properties": spark_properties(self.platform)},
-            "environment_config": {"execution_config": execution},
-        }
+        arguments, labels = [str(KEEP_DAYS), *tables], {"hourglass-stage": "expire"}
+        return resource_of(self.platform, self._upload(), arguments, labels, spark_properties(self.platform))
 
     def _upload(self) -> list[str]:
         storage, folder = gcs.client(self.gcp_conn_id), self.platform.include / "spark"

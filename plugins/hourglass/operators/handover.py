@@ -10,8 +10,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow.sdk.exceptions import AirflowFailException
+
+from hourglass.failure import explain
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from hourglass.config import Source
+    from hourglass.partition import Partition
 
 _KEY = "outcome"
 
@@ -60,6 +67,32 @@ def agreed(found: Mapping[str, str | None]) -> str | None:
     outcomes = [outcome or "" for outcome in found.values()]
     same = len({outcome.rpartition("-")[0] for outcome in outcomes}) == 1
     return (outcomes[0] or None) if same else None
+
+
+def in_step(source: Source, partition: Partition, found: Mapping[str, str | None]) -> str:
+    """The outcome that all tasks worked on.
+
+    Args:
+        source: The source.
+        partition: The partition.
+        found: Outcomes by task.
+
+    Raises:
+        AirflowFailException: They worked on different ones.
+    """
+    outcome = agreed(found)
+    if outcome is None:
+        raise AirflowFailException(
+            explain(
+                f"the tasks of {source.id} {partition.key} are out of step; nothing was published. Each worked on:"
+                f"\n    {described(found)}",
+                where="tasks that were cleared alone, without what comes after them",
+                next_step="clear `gate` and downstream",
+                heading="tasks-out-of-step",
+                runbook=source.file.runbook,
+            )
+        )
+    return outcome
 
 
 def described(found: Mapping[str, str | None]) -> str:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
-
 from hourglass.cloud import bigquery as bq
-from hourglass.failure import explain
 from hourglass.operators.base import FlowJobOperator
-from hourglass.operators.handover import agreed, described, hand_on, handed_on
+from hourglass.operators.handover import hand_on, handed_on, in_step
 from hourglass.operators.tasks import ACCOUNT, LOADS, VALIDATE
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from hourglass.partition import Partition
 
 
 class PublishPartitionOperator(FlowJobOperator):
@@ -34,7 +29,7 @@ class PublishPartitionOperator(FlowJobOperator):
             AirflowFailException: The candidate is not the one that the gate has seen.
         """
         partition = partition_of(context, self.source.grain)
-        outcome = self._gated(context, partition)
+        outcome = in_step(self.source, partition, handed_on(context, *LOADS, ACCOUNT, VALIDATE))
         bigquery = bq.client(self.platform, self.gcp_conn_id)
         bq.ensure_published(bigquery, self.platform, self.source, self.flow)
         candidate = self.flow.candidate(self.platform, self.source, partition)
@@ -59,19 +54,3 @@ class PublishPartitionOperator(FlowJobOperator):
     def _done(self, context: Context, outcome: str | None, job: Any) -> Any:
         hand_on(context, outcome)
         return job
-
-    def _gated(self, context: Context, partition: Partition) -> str:
-        found = handed_on(context, *LOADS, ACCOUNT, VALIDATE)
-        outcome = agreed(found)
-        if outcome is None:
-            raise AirflowFailException(
-                explain(
-                    f"the gate has not seen the candidates of {self.source.id} {partition.key} as they are now; "
-                    f"nothing was published. Each task worked on:\n    {described(found)}",
-                    where="tasks that were cleared alone, without what comes after them",
-                    next_step="clear `gate` and downstream",
-                    heading="tasks-out-of-step",
-                    runbook=self.source.file.runbook,
-                )
-            )
-        return outcome

@@ -16,7 +16,7 @@ from hourglass.cloud.dataproc import LIVE_STATES, BatchHook, list_batches
 from hourglass.features.heads import TABLE
 from hourglass.features.push import Push
 from hourglass.features.send import PushError
-from hourglass.operators.batch import RUNTIME_VERSION, label_value
+from hourglass.operators.batch import label_value, resource_of
 from hourglass.operators.push_plan import FeatureTarget, RunningPush
 from hourglass.partition.features import Generation, Head
 
@@ -90,29 +90,13 @@ class PushBatch:
 
     def resource(self, storage: Client) -> dict[str, Any]:
         """The batch as Dataproc's API takes it; the job's code is uploaded."""
-        main, *others = self._upload(storage)
-        execution: dict[str, Any] = {}
-        if self.platform.service_account:
-            execution["service_account"] = self.platform.service_account
-        if self.platform.subnetwork:
-            execution["subnetwork_uri"] = self.platform.subnetwork
-        return {
-            "pyspark_batch": {
-                "main_python_file_uri": main,
-                "python_file_uris": others,
-                "args": [self._uri(_SPEC)],
-            },
-            "labels": {
-                "hourglass-source": label_value(self.target.pushes.source),
-                "hourglass-partition": self.target.partition.stamp,
-                "hourglass-stage": "serve",
-            },
-            "runtime_config": {
-                "version": RUNTIME_VERSION,
-                "properties": {"spark.sql.session.timeZone": "UTC"},
-            },
-            "environment_config": {"execution_config": execution},
+        labels = {
+            "hourglass-source": label_value(self.target.pushes.source),
+            "hourglass-partition": self.target.partition.stamp,
+            "hourglass-stage": "serve",
         }
+        properties = {"spark.sql.session.timeZone": "UTC"}
+        return resource_of(self.platform, self._upload(storage), [self._uri(_SPEC)], labels, properties)
 
     def finished(self) -> tuple[RunningPush, int]:
         """The push and its number of rows, after the job; the exported rows are removed.
