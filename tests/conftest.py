@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,22 +70,37 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
     assert not left, f"these processes outlived the local cloud: {left}"
 
 
+@contextmanager
+def variables_of(cloud: Cloud) -> Iterator[None]:
+    """The cloud's own variables, which a fault proxy may have replaced while a client is made for the session."""
+    before = dict(os.environ)
+    os.environ.update(cloud.environment())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def storage_client(cloud: Cloud) -> storage.Client:
     from google.cloud import storage
 
-    return storage.Client()
+    with variables_of(cloud):
+        return storage.Client()
 
 
 @pytest.fixture(scope="session")
 def bigquery_client(cloud: Cloud) -> bigquery.Client:
     from google.cloud import bigquery
 
-    return bigquery.Client()
+    with variables_of(cloud):
+        return bigquery.Client()
 
 
 @pytest.fixture(scope="session")
 def bigtable_client(cloud: Cloud) -> bigtable.Client:
     from google.cloud import bigtable
 
-    return bigtable.Client(project=os.environ["HOURGLASS_PROJECT"], admin=True)
+    with variables_of(cloud):
+        return bigtable.Client(project=os.environ["HOURGLASS_PROJECT"], admin=True)
