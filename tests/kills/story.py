@@ -46,6 +46,7 @@ CHANGED_BY = {
     "announce.record": ("bigquery",),
 }
 TASKS = tuple(CHANGED_BY)
+TRIES = 4  # of a task: the first, its retries, and one more for a lost process
 PATIENCE_SECONDS = 600.0  # a machine may be busy; a run that makes no progress is what this is to end
 PHASES = ("start", "prepare", "read", "verify", "deduplicate", "silver", "quarantine")
 
@@ -168,8 +169,10 @@ class Story:
         return {b.name: b.state.name for b in found}
 
     def heal(self, task: str) -> None:
-        """Let Airflow run until a task has succeeded."""
-        if self.run().tasks[task] != "success":
+        """Let Airflow run until a task has succeeded, or has no try left."""
+        for _ in range(TRIES):
+            if self.run().tasks[task] in ("success", "failed"):
+                return
             self._settle(stop_after=task)
 
     def clear(self, task: str) -> None:
