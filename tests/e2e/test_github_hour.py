@@ -95,11 +95,12 @@ def feature_cells() -> dict[bytes, Any]:
 def features_at(key: str) -> dict[str, dict[str, Any]]:
     """The features pushed by one partition, decoded, by entity."""
     at = Partition.parse(key).as_of_ms * 1000
-    decoded = {
-        entity_of(row): {n.decode(): json.loads(v) for (n, t), v in cells.items() if t == at}
-        for row, cells in feature_cells().items()
-    }
-    return {entity: values for entity, values in decoded.items() if values}
+    found: dict[str, dict[str, Any]] = {}
+    for row, cells in feature_cells().items():  # an entity has a row for each partition
+        values = {n.decode(): json.loads(v) for (n, t), v in cells.items() if t == at}
+        if values:
+            found[entity_of(row)] = values
+    return found
 
 
 def verify(key: str, expected: Expected) -> None:
