@@ -31,6 +31,43 @@
 
 
 {#
+  The event dates and their neighbours: a sorted list, or none for every date.
+
+  Args:
+      event_dates: what hourglass_event_dates() gave.
+      before: how many days before each of them come along.
+      after: how many days after each of them come along.
+#}
+{% macro event_dates_around(event_dates, before=0, after=0) %}
+    {%- if event_dates is none -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set around = [] -%}
+    {%- for date in event_dates -%}
+        {%- set day = modules.datetime.datetime.strptime(date, "%Y-%m-%d") -%}
+        {%- for distance in range(-before, after + 1) -%}
+            {%- do around.append((day + modules.datetime.timedelta(days=distance)).strftime("%Y-%m-%d")) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(around | unique | sort) }}
+{% endmacro %}
+
+
+{#
+  The event dates that this run replaces in the model at hand. Where a row also reads the days around its own
+  (trailing sums, sessions across midnight), a changed date changes its neighbours' rows too: the model says how
+  far in meta.recomputes, {"before": days, "after": days}, and the same rows come out whatever the order of runs.
+#}
+{% macro recomputed_dates() %}
+    {%- if not execute -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set reach = (model.config.get("meta") or {}).get("recomputes") or {} -%}
+    {{ return(event_dates_around(hourglass_event_dates(), reach.get("before", 0), reach.get("after", 0))) }}
+{% endmacro %}
+
+
+{#
   The predicate that selects the given event dates. BigQuery can always prune partitions by it: it compares
   the column with constants even for "every date" and for "no date" (0001-01-01 never is an event's date).
 #}

@@ -11,9 +11,10 @@
   partitioning or clustering recreates the table.
 
   The table is partitioned by a DATE column, whatever its name, that holds the event date: a row may depend on
-  rows of its own event date only. A table without partition_by has no such column. Its MERGE replaces every
-  row, for the same reason: of two overlapping runs that each create the table anew, the one that began first
-  may end last, and leave it without the rows that the other has seen.
+  rows of its own event date only, or also of the days around it that recomputed_dates knows. A table without
+  partition_by has no such column. Its MERGE replaces every row, for the same reason: of two overlapping runs
+  that each create the table anew, the one that began first may end last, and leave it without the rows that
+  the other has seen.
 
   Every other strategy goes to dbt's own materialization.
 #}
@@ -24,7 +25,7 @@
 
     {%- set partition_config = adapter.parse_partition_by(config.get("partition_by", none)) -%}
     {%- set existing = load_relation(this) -%}
-    {%- set event_dates = hourglass_event_dates() -%}
+    {%- set event_dates = recomputed_dates() -%}
     {%- do overwrite_preconditions(partition_config, existing) -%}
 
     {{ run_hooks(pre_hooks) }}
