@@ -12,6 +12,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 from hourglass.config import Platform, Source, collector_paused
 from hourglass.config.dbt_manifest import stale_models
 from hourglass.operators.alert import alert_of
+from hourglass.operators.notify import receivers_of
 from hourglass.stages.announce import announce
 from hourglass.stages.build import Build
 from hourglass.stages.gate import gate
@@ -67,7 +68,7 @@ def build_dag(source: Source, platform: Platform) -> DAG:
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=10),
-            "on_failure_callback": alert_of(source),
+            "on_failure_callback": alert_of(source.id, source.grain, receivers_of(source)),
         },
         doc_md=f"{file.description}\n\nRunbook: {file.runbook or 'docs/runbook.md'}",
     ) as dag:

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from hourglass.config import load_sources
-from hourglass.stages.serve import view_pool
+from hourglass.config.warehouse import load_warehouse
+from hourglass.operators.refresh_view import view_pool
 from local.environment import exports
 from local.layout import Layout
 from local.parts import PORTS
@@ -162,6 +163,7 @@ def test_pools_of_the_dags_are_loaded() -> None:
     loaded = load_sources(ROOT / "include")
     assert not loaded.errors
     needed = {view_pool(v) for s in loaded.sources for v in s.file.serving.materialized_views}
+    needed |= {view_pool(v) for v in load_warehouse(ROOT / "include").materialized_views}
     assert needed
     assert needed <= set(pools)
     assert all(pools[name]["slots"] == 1 and pools[name]["include_deferred"] for name in needed)

@@ -13,11 +13,13 @@ from hourglass.partition import Partition
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
 
+    from hourglass.config.owner import Owner
+
 LABELS = {"managed_by": "hourglass"}
 FLOWS = ("silver", "quarantine")
 
 
-def labels(source: Source, stage: str) -> dict[str, str]:
+def labels(source: Owner, stage: str) -> dict[str, str]:
     """Labels of a source's tables and jobs, by which cost is attributed."""
     return {**LABELS, "source": source.id, "stage": stage}
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from google.cloud.bigquery import Client, QueryJob, SchemaField
 
-    from hourglass.config import Platform, Source
+    from hourglass.config import Platform
+    from hourglass.config.owner import Owner
     from hourglass.partition import Partition
 
 PAGE_ROWS = 10_000
@@ -33,9 +34,7 @@ class FeatureRows:
     job: QueryJob
 
     @classmethod
-    def query(
-        cls, client: Client, platform: Platform, source: Source, name: str, partition: Partition
-    ) -> Any:
+    def query(cls, client: Client, platform: Platform, source: Owner, name: str, partition: Partition) -> Any:
         """Run include/sql/features/NAME.sql for a partition.
 
         Raises:
@@ -72,7 +71,7 @@ class FeatureRows:
         found: Iterator[pa.RecordBatch] = self.job.result(page_size=PAGE_ROWS).to_arrow_iterable()
         return found
 
-    def export(self, folder: str, platform: Platform, source: Source) -> None:
+    def export(self, folder: str, platform: Platform, source: Owner) -> None:
         """Write the rows as Parquet files into a folder of GCS.
 
         Args:

@@ -11,14 +11,21 @@ import msgspec
 from hourglass.config.errors import Problem, shown
 
 BUILT = ("seed", "snapshot", "model")
+DAILY = "daily"  # the tag of what the daily DAG runs
+DOMAINS = ("core", "finance", "product", "support", "ml", "ops")  # folders of marts that no source owns alone
 
 
 class _Parents(msgspec.Struct):
     nodes: list[str] = []
 
 
+class _PartitionBy(msgspec.Struct):
+    field: str
+
+
 class _Config(msgspec.Struct):
     materialized: str | None = None
+    partition_by: _PartitionBy | None = None
 
 
 class Node(msgspec.Struct):
@@ -27,6 +34,8 @@ class Node(msgspec.Struct):
     resource_type: str
     original_file_path: str
     package_name: str
+    schema: str = ""
+    alias: str = ""
     tags: list[str] = []
     fqn: list[str] = []
     config: _Config = msgspec.field(default_factory=_Config)
@@ -48,6 +57,20 @@ class Manifest(msgspec.Struct):
                     for tag in node.tags:
                         self._tagged.setdefault(tag, []).append(name)
         return self._tagged
+
+    def sources_of(self, tag: str) -> set[str]:
+        """The names of dbt sources that nodes with a tag read, be it through other nodes."""
+        waiting, seen = list(self.tagged().get(tag, ())), set()
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += self.nodes[name].depends_on.nodes if name in self.nodes else ()
+        return {name.split(".")[2] for name in seen if name.startswith("source.")}
+
+    def tables(self) -> Iterator[Node]:
+        """The models that are tables, which rows are kept in."""
+        return (n for n in self.nodes.values() if n.config.materialized == "incremental")
 
 
 def manifest_path(include: Path) -> Path:
@@ -93,37 +116,60 @@ def stale_models(include: Path, source_ids: Iterable[str]) -> dict[str, list[Pro
     if not wanted or not path.is_file():
         return {}
     manifest, project = read_manifest(path), include / "dbt"
-    disabled = [node for nodes in manifest.disabled.values() for node in nodes]
-    known = {node.original_file_path for node in (*manifest.nodes.values(), *disabled)}
-    found = {s: [*_unknown(project, s, known), *_gone(project, s, manifest)] for s in wanted}
+    known = _known(manifest)
+    found = {s: [*_unknown(project, s, known), *_gone(project, s, manifest, s)] for s in wanted}
     return {source: problems for source, problems in found.items() if problems}
+
+
+def stale_warehouse(include: Path, dag_id: str) -> list[Problem]:
+    """The models of no source alone that the manifest does not know, or knows though they are gone.
+
+    Args:
+        include: The include folder.
+        dag_id: The DAG that runs them.
+    """
+    path, project = manifest_path(include), include / "dbt"
+    if not path.is_file():
+        return []
+    manifest, models = read_manifest(path), project / "models"
+    folders = [models / "intermediate", *(models / "marts" / domain for domain in DOMAINS)]
+    known = _known(manifest)
+    unknown = [p for folder in folders for p in _unlisted(project, folder, "**/*.sql", dag_id, known)]
+    return [*unknown, *_gone(project, DAILY, manifest, dag_id)]
+
+
+def _known(manifest: Manifest) -> set[str]:
+    disabled = [node for nodes in manifest.disabled.values() for node in nodes]
+    return {node.original_file_path for node in (*manifest.nodes.values(), *disabled)}
 
 
 def _unknown(project: Path, source: str, known: set[str]) -> Iterator[Problem]:
     for layer in ("staging", "marts"):
-        for file in sorted((project / "models" / layer / source).glob("*.sql")):
-            if file.relative_to(project).as_posix() not in known:
-                yield _problem(
-                    file, source, "is not in the dbt manifest, so that DAG {} would leave it out", project
-                )
+        yield from _unlisted(project, project / "models" / layer / source, "*.sql", source, known)
 
 
-def _gone(project: Path, source: str, manifest: Manifest) -> Iterator[Problem]:
-    for name in sorted(
-        {manifest.nodes[node].original_file_path for node in manifest.tagged().get(source, ())}
-    ):
+def _unlisted(project: Path, folder: Path, files: str, dag_id: str, known: set[str]) -> Iterator[Problem]:
+    for file in sorted(folder.glob(files)):
+        if file.relative_to(project).as_posix() not in known:
+            yield _problem(
+                file, dag_id, "is not in the dbt manifest, so that DAG {} would leave it out", project
+            )
+
+
+def _gone(project: Path, tag: str, manifest: Manifest, dag_id: str) -> Iterator[Problem]:
+    for name in sorted({manifest.nodes[node].original_file_path for node in manifest.tagged().get(tag, ())}):
         if not (project / name).is_file():
             yield _problem(
                 project / name,
-                source,
+                dag_id,
                 "is gone, but the dbt manifest still has it as a task of DAG {}",
                 project,
             )
 
 
-def _problem(file: Path, source: str, what: str, project: Path) -> Problem:
+def _problem(file: Path, dag_id: str, what: str, project: Path) -> Problem:
     message = (
-        f"this model {what.format(source)}; write the manifest anew: `make setup`, or `dbt parse` in "
+        f"this model {what.format(dag_id)}; write the manifest anew: `make setup`, or `dbt parse` in "
         f"{shown(project)}, and upload target/manifest.json"
     )
     return Problem(shown(file), 1, 1, message)

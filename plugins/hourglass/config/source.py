@@ -49,6 +49,11 @@ class Source:
         return self.file.ingestion.grain
 
     @property
+    def runbook(self) -> str | None:
+        """The source's own runbook, if it has one."""
+        return self.file.runbook
+
+    @property
     def completeness(self) -> Completeness:
         """When a partition is complete."""
         return self.file.ingestion.completeness_rule

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.python import ShortCircuitOperator
@@ -12,22 +11,28 @@ from hourglass.operators.rerun import rerun
 from hourglass.run import own_partition, requested_partition
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
-    from hourglass.config import Source
+    from hourglass.partition import Grain
 
 
 class AdmitOperator(ShortCircuitOperator):
     """Lets a working run pass; redirects any other one and skips the rest of it.
 
     Args:
-        source: The DAG's source.
+        grain: How the DAG's time is cut.
+        first: The first start for which the DAG has runs.
+        set_in: Where that is set.
         kwargs: Passed to the operator's base class.
     """
 
-    def __init__(self, *, source: Source, **kwargs: Any) -> None:
+    def __init__(self, *, grain: Grain, first: datetime, set_in: str, **kwargs: Any) -> None:
         super().__init__(python_callable=_always, **kwargs)
-        self.source = source
+        self.grain = grain
+        self.first = first
+        self.set_in = set_in
 
     def execute(self, context: Context) -> Any:
         """Decide, redirect, or let pass.
@@ -35,21 +40,20 @@ class AdmitOperator(ShortCircuitOperator):
         Returns:
             The key of the run's own partition, or False after a redirection.
         """
-        partition = own_partition(context, self.source.grain)
+        partition = own_partition(context, self.grain)
         if partition is None:
             self._redirect(context)
         self.python_callable = lambda: partition.key if partition else False
         return super().execute(context)
 
     def _redirect(self, context: Context) -> None:
-        wanted = requested_partition(context, self.source.grain)
-        first = datetime.combine(self.source.file.ingestion.start_date, datetime.min.time(), tzinfo=UTC)
-        if wanted.start < first:
+        wanted = requested_partition(context, self.grain)
+        if wanted.start < self.first:
             raise ValueError(
                 explain(
-                    f"{wanted.key} is before this source's start_date {first:%Y-%m-%d}: Airflow would turn "
+                    f"{wanted.key} is before this DAG's start_date {self.first:%Y-%m-%d}: Airflow would turn "
                     "such a run green without running a task",
-                    where=f"include/sources/{self.source.id}.yaml, ingestion.start_date",
+                    where=self.set_in,
                     next_step="choose a later partition, or move start_date back",
                     heading="partition-before-start-date",
                 )

@@ -15,7 +15,7 @@ from hourglass.cloud.pushes import Pushes
 from hourglass.failure import explain
 from hourglass.features.heads import TABLE
 from hourglass.features.send import PushError
-from hourglass.operators.base import SourceOperator
+from hourglass.operators.base import CloudOperator
 from hourglass.operators.push_batch import PushBatch
 from hourglass.operators.push_plan import FeatureTarget, RunningPush
 from hourglass.operators.refine import BatchTrigger
@@ -24,11 +24,13 @@ from hourglass.run import partition_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from hourglass.config import Platform
+    from hourglass.config.owner import Owner
     from hourglass.config.serving import FeatureSet
     from hourglass.partition import Partition
 
 
-class PushFeaturesOperator(SourceOperator):
+class PushFeaturesOperator(CloudOperator):
     """Runs a feature set's query for the partition and writes its rows to Bigtable.
 
     In upsert mode the cells carry the partition's as-of time, so re-running an old hour never hides a newer
@@ -36,18 +38,27 @@ class PushFeaturesOperator(SourceOperator):
     snapshot mode the rows carry the push's generation, and readers see them once the pointer names it.
 
     Args:
-        feature_set: The set, as the source file has it.
-        kwargs: Passed to `SourceOperator`.
+        feature_set: The set, as the configuration has it.
+        source: Whose partitions are pushed.
+        platform: The deployment's names.
+        gcp_conn_id: The Airflow connection.
+        kwargs: Passed to Airflow's base class.
     """
 
     def __init__(
         self,
         *,
         feature_set: FeatureSet,
+        source: Owner,
+        platform: Platform,
+        gcp_conn_id: str = "google_cloud_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.feature_set = feature_set
+        self.owned_by = source  # `owner` is Airflow's
+        self.platform = platform
+        self.gcp_conn_id = gcp_conn_id
 
     def execute(self, context: Context) -> int:
         """Push.
@@ -55,7 +66,7 @@ class PushFeaturesOperator(SourceOperator):
         Returns:
             The number of entities pushed; 0 where a newer snapshot is served.
         """
-        target = self._target(partition_of(context, self.source.grain))
+        target = self._target(partition_of(context, self.owned_by.grain))
         try:
             return self._push(target)
         except (PushError, ValueError) as error:
@@ -66,7 +77,9 @@ class PushFeaturesOperator(SourceOperator):
             self.log.info("a newer snapshot of %s is served already; nothing to push", self.feature_set)
             return 0
         client = bq.client(self.platform, self.gcp_conn_id)
-        rows = FeatureRows.query(client, self.platform, self.source, self.feature_set.name, target.partition)
+        rows = FeatureRows.query(
+            client, self.platform, self.owned_by, self.feature_set.name, target.partition
+        )
         running = target.begin(rows.types())
         if (found := rows.count) > self.feature_set.spark_above:
             self.log.info("%d rows are more than %d: pushing by Spark", found, self.feature_set.spark_above)
@@ -84,7 +97,7 @@ class PushFeaturesOperator(SourceOperator):
         batch = PushBatch(running.target, self.platform, running.number)
         hook = BatchHook(gcp_conn_id=self.gcp_conn_id)
         batch.cancel_earlier(hook)
-        rows.export(batch.rows_uri, self.platform, self.source)
+        rows.export(batch.rows_uri, self.platform, self.owned_by)
         batch.write_spec(running)
         project, region = self.platform.project, self.platform.region
         resource = batch.resource(running.target.pushes.storage)
@@ -105,7 +118,7 @@ class PushFeaturesOperator(SourceOperator):
         Returns:
             The number of entities pushed.
         """
-        target = self._target(partition_of(context, self.source.grain))
+        target = self._target(partition_of(context, self.owned_by.grain))
         state = str(getattr(event["batch_state"], "name", event["batch_state"]))
         try:
             if state != "SUCCEEDED":
@@ -127,7 +140,7 @@ class PushFeaturesOperator(SourceOperator):
                 )
             )
         storage = gcs.client(self.gcp_conn_id)
-        pushes = Pushes(storage, self.platform.ops_bucket, self.source.id, self.feature_set.name)
+        pushes = Pushes(storage, self.platform.ops_bucket, self.owned_by.id, self.feature_set.name)
         return FeatureTarget(table, pushes, self.feature_set, partition)
 
     def _message(
@@ -142,5 +155,5 @@ class PushFeaturesOperator(SourceOperator):
             f"family {self.feature_set}",
             next_step=next_step,
             heading=heading,
-            runbook=self.source.file.runbook,
+            runbook=self.owned_by.runbook,
         )

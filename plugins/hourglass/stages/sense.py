@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from airflow.sdk import BaseOperator, TaskGroup
 
 from hourglass.operators.admit import AdmitOperator
@@ -24,8 +26,13 @@ def sense(build: Build) -> TaskGroup:
         build: The source and the deployment.
     """
     with TaskGroup("sense", tooltip="wait until the partition is complete, freeze its objects") as group:
-        last: BaseOperator = AdmitOperator(task_id="admit", source=build.source)
         ingestion = build.source.file.ingestion
+        last: BaseOperator = AdmitOperator(
+            task_id="admit",
+            grain=build.source.grain,
+            first=datetime.combine(ingestion.start_date, datetime.min.time(), tzinfo=UTC),
+            set_in=f"include/sources/{build.source.id}.yaml, ingestion.start_date",
+        )
         if ingestion.lands_itself:
             land = _LANDINGS[ingestion.pattern](task_id="land", **build.kwargs())
             last >> land

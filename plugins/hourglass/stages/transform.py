@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TaskGroup
 from cosmos import ProfileConfig, RenderConfig
@@ -15,8 +16,14 @@ from cosmos.cache import _obtain_cache_dir_path
 from cosmos.constants import ExecutionMode, InvocationMode, TestBehavior, TestIndirectSelection
 
 from hourglass.config.dbt_manifest import manifest_path
+from hourglass.operators.failing_rows import show_failing_rows
 from hourglass.stages.build import Build
 from hourglass.stages.dbt_nodes import tagged_nodes
+
+if TYPE_CHECKING:
+    from cosmos.dbt.graph import DbtNode
+
+    from hourglass.config import Platform
 
 _RENDERING = RenderConfig(test_behavior=TestBehavior.BUILD, emit_datasets=False)
 
@@ -29,43 +36,74 @@ def has_models(build: Build) -> bool:
 def transform(build: Build) -> TaskGroup:
     """Build the stage.
 
+    Args:
+        build: The source and the deployment.
+    """
+    nodes = tagged_nodes(manifest_path(build.platform.include), build.source.id)
+    with TaskGroup("transform", tooltip="the source's own dbt models and tests") as group:
+        dbt_tasks(
+            group, nodes, build.platform, f"{build.source.id}__transform", build.event_dates, build.hooks
+        )
+    return group
+
+
+def dbt_tasks(
+    group: TaskGroup,
+    nodes: dict[str, DbtNode],
+    platform: Platform,
+    cache: str,
+    event_dates: str,
+    hooks: dict[str, Any],
+) -> None:
+    """Put dbt nodes into a task group.
+
     Cosmos makes one task of each model, with its tests. Its own task group would read the whole manifest for each
     source, so that it is given the nodes.
 
     Args:
-        build: The source and the deployment.
+        group: Where the tasks go.
+        nodes: The nodes.
+        platform: The deployment's names.
+        cache: What the folder is called in which Cosmos keeps dbt's parse of the project between tasks.
+        event_dates: The event dates to compute, as a template.
+        hooks: What the tasks take beside that.
     """
-    project = build.platform.include / "dbt"
-    with TaskGroup("transform", tooltip="the source's own dbt models and tests") as group:
-        build_airflow_graph(
-            nodes=tagged_nodes(manifest_path(build.platform.include), build.source.id),
-            dag=group.dag,
-            task_group=group,
-            execution_mode=ExecutionMode.LOCAL,
-            test_indirect_selection=TestIndirectSelection.BUILDABLE,
-            dbt_project_name="hourglass",
-            render_config=_RENDERING,
-            task_args={
-                "project_dir": project,
-                "profile_config": _profile(project),
-                # Where Cosmos keeps dbt's own parse of the project between tasks.
-                "cache_dir": _obtain_cache_dir_path(f"{build.source.id}__transform"),
-                "manifest_filepath": manifest_path(build.platform.include),
-                "invocation_mode": InvocationMode.DBT_RUNNER,
-                "dbt_executable_path": dbt_executable(),
-                "partial_parse": True,
-                "install_deps": False,
-                # Hourglass announces the partition itself; Cosmos's asset names are not valid in Airflow 3.
-                "emit_datasets": False,
-                "env": {"HOURGLASS_EVENT_DATES": build.event_dates},
-                "append_env": True,
-                # A test that spans two models runs with the later one, when both are there.
-                "indirect_selection": "buildable",
-                "retries": 2,
-                **build.hooks,
-            },
-        )
-    return group
+    build_airflow_graph(
+        nodes=nodes,
+        dag=group.dag,
+        task_group=group,
+        execution_mode=ExecutionMode.LOCAL,
+        test_indirect_selection=TestIndirectSelection.BUILDABLE,
+        dbt_project_name="hourglass",
+        render_config=_RENDERING,
+        task_args={
+            **dbt_arguments(platform, cache, event_dates),
+            "callback": partial(show_failing_rows, platform),
+            # A test that spans two models runs with the later one, when both are there.
+            "indirect_selection": "buildable",
+            "retries": 2,
+            **hooks,
+        },
+    )
+
+
+def dbt_arguments(platform: Platform, cache: str, event_dates: str) -> dict[str, Any]:
+    """What every task of Cosmos takes; see `dbt_tasks`."""
+    project = platform.include / "dbt"
+    return {
+        "project_dir": project,
+        "profile_config": _profile(project),
+        "cache_dir": _obtain_cache_dir_path(cache),
+        "manifest_filepath": manifest_path(platform.include),
+        "invocation_mode": InvocationMode.DBT_RUNNER,
+        "dbt_executable_path": dbt_executable(),
+        "partial_parse": True,
+        "install_deps": False,
+        # Hourglass announces the partition itself; Cosmos's asset names are not valid in Airflow 3.
+        "emit_datasets": False,
+        "env": {"HOURGLASS_EVENT_DATES": event_dates},
+        "append_env": True,
+    }
 
 
 @lru_cache(maxsize=8)
