@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.cloud import Cloud
-from tests.chaos.driver import World
+from tests.chaos.state import World
 from tests.chaos.warm import WarmAirflow
 from tests.chaos.world import VERSIONS, write_include
 from tests.faults.proxy import FaultProxy

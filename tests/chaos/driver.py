@@ -9,24 +9,22 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from google.cloud import storage
 
 from tests.chaos import observe
-from tests.chaos.observe import Found, ViolationError, same
-from tests.chaos.oracle import Outcome, expect
-from tests.chaos.scheduler import Kill, Run
+from tests.chaos.kill import Kill
+from tests.chaos.observe import ViolationError, same
+from tests.chaos.oracle import expect
+from tests.chaos.scheduler import Run
 from tests.chaos.spark import kill_driver
-from tests.chaos.warm import KilledError, WarmAirflow
+from tests.chaos.state import State, World, compare_partition
+from tests.chaos.warm import KilledError
 from tests.chaos.world import BUCKET, SOURCE, VERSIONS, Origin, Partition, Writer
-from tests.faults.proxy import FaultProxy
 from tests.faults.rules import Rule
 
 SWEEPER = "hourglass_sweeper"
@@ -50,43 +48,6 @@ FIRST = ["sense.wait", "refine.run", "publish.silver"]  # of a DAG whose tasks a
 REPAIRED = "positive_number_fare"
 LOADS = ["gate.load_silver", "gate.load_quarantine"]
 DEFERRED = ("refine.", "gate.load_", "publish.")  # tasks that wait in a trigger
-
-
-@dataclass
-class State:
-    """A partition as the model has it."""
-
-    partition: Partition
-    ran: bool = False
-    published: Outcome | None = None
-    # What may have been published since the last settling: the files at each moment.
-    seen: list[dict[str, bytes]] = field(default_factory=list)
-    unsure: bool = False
-
-    def remember(self) -> None:
-        """Note the files as they are now."""
-        self.seen.append(dict(self.partition.files))
-
-
-@dataclass
-class World:
-    """What all sequences of a run share.
-
-    Args:
-        airflow: The warm Airflow.
-        proxy: The proxy that all calls speak through.
-        includes: The include folders by schema version.
-        cloud: The folder of the local cloud.
-        say: Takes each line meant for a person.
-    """
-
-    airflow: WarmAirflow
-    proxy: FaultProxy
-    includes: Mapping[str, Path]
-    cloud: Path
-    say: Callable[[str], None]
-    states: list[State] = field(default_factory=list)
-    done: Counter[str] = field(default_factory=Counter)
 
 
 class Sequence:
@@ -392,52 +353,11 @@ class Sequence:
     def _check(self) -> None:
         found = observe.look()
         for state in self.mine:
-            self._check_partition(state, found)
+            compare_partition(state, found, self.version, self.versions)
         states = sorted(self.world.states, key=lambda s: s.partition.start)
         if not any(s.unsure for s in states):
             observe.compare_gold([s.published for s in states if s.published], found)
         self._did("settled and compared", "")
-
-    def _check_partition(self, state: State, found: Found) -> None:
-        partition = state.partition
-        row = found.ledger.get(partition.start)
-        if not state.ran:
-            if row is not None:
-                raise ViolationError(f"{partition.key} was never run and is in the ledger")
-            return
-        version = (row or {}).get("schema_version") or self.version
-        if version not in self.versions:
-            raise ViolationError(f"{partition.key} was refined by version {version} of the schema")
-        outcome = expect(partition, version)
-        observe.compare_ledger(partition, outcome, row)
-        if outcome.stopped or not partition.files:
-            self._check_unpublished(state, found)
-        else:
-            state.published, state.unsure = outcome, False
-        if not state.unsure:
-            observe.compare_silver(partition, state.published, found)
-            observe.compare_features(partition, state.published, found)
-        state.seen = [dict(partition.files)]
-
-    def _check_unpublished(self, state: State, found: Found) -> None:
-        """What was published before stays; it may be younger than the last settling."""
-        replays = state.partition.replays
-        earlier = [
-            Partition(state.partition.start, files, {n: o for n, o in replays.items() if n in files})
-            for files in state.seen
-        ]
-        options = [state.published, *(expect(p, v) for p in earlier for v in sorted(self.versions))]
-        for option in options:
-            try:
-                observe.compare_silver(state.partition, option, found)
-            except ViolationError:
-                continue
-            state.unsure = state.unsure or option is not state.published
-            state.published = option
-            return
-        raise ViolationError(
-            f"{state.partition.key} was stopped at the gate, and is not as it was published before"
-        )
 
     # Small things
 

@@ -8,35 +8,16 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from tests.chaos.kill import Kill, Plan
+
 UNFINISHED = ("queued", "running")
-
-
-@dataclass(frozen=True)
-class Kill:
-    """Where a process kills itself.
-
-    Args:
-        task: The task.
-        when: `before` the task runs, `inside` it after some seconds, `unsaid` when it has done its work and not told
-            Airflow, `after` it, or `trigger`, while it is deferred.
-        seconds: How long after its start, with `inside` and `trigger`.
-        attempt: At which of the task's executions in the process; one that was deferred has two.
-    """
-
-    task: str
-    when: str
-    seconds: float = 0.0
-    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -221,7 +202,7 @@ def settle(
 
     deadline = time.monotonic() + seconds
     dags = _parse()
-    plan = _Plan(kill)
+    plan = Plan(kill)
     with create_session() as session, plan.watching():
         _bury(session, dags)
         while unfinished := _unfinished(session, dag_id, dags):
@@ -233,60 +214,6 @@ def settle(
             if stop_after and stop_after in plan.done:
                 break
         return [_described(run, session) for run in _select(session, dag_id)]
-
-
-class _Plan:
-    """Kills this process where it was told to."""
-
-    def __init__(self, kill: Kill | None) -> None:
-        self.kill = kill
-        self.done: set[str] = set()
-        self._seen: dict[tuple[str, str], int] = {}
-        self._now = ""
-
-    def at(self, task: str, when: str) -> None:
-        """A point in a task's life is reached."""
-        if when == "before":
-            self._now = task
-            self._due(task, "inside")
-        if when == "after":
-            self.done.add(task)
-        self._due(task, when)
-
-    def _due(self, task: str, when: str) -> None:
-        kill = self.kill
-        if kill is None or (kill.task, kill.when) != (task, when):
-            return
-        self._seen[task, when] = self._seen.get((task, when), 0) + 1
-        if self._seen[task, when] != kill.attempt:
-            return
-        if when in ("inside", "trigger"):
-            threading.Thread(target=_die, args=(kill.seconds,), daemon=True).start()
-        else:
-            _die(0)
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Look for the moment at which a task reports its success."""
-        from airflow.sdk.execution_time import comms, supervisor
-
-        original = supervisor.InProcessTestSupervisor._handle_request
-
-        def handle(found: Any, message: Any, *rest: Any) -> None:
-            if isinstance(message, comms.SucceedTask):
-                self._due(self._now, "unsaid")
-            original(found, message, *rest)
-
-        supervisor.InProcessTestSupervisor._handle_request = handle
-        try:
-            yield
-        finally:
-            supervisor.InProcessTestSupervisor._handle_request = original
-
-
-def _die(seconds: float) -> None:
-    time.sleep(seconds)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _parse() -> dict[str, Any]:
@@ -364,7 +291,7 @@ def _bury(session: Any, dags: dict[str, Any]) -> None:
         session.commit()
 
 
-def _advance(run: Any, dags: dict[str, Any], session: Any, plan: _Plan, stop_after: str | None) -> bool:
+def _advance(run: Any, dags: dict[str, Any], session: Any, plan: Plan, stop_after: str | None) -> bool:
     """One round of the scheduler, the executor and the triggerer for a run.
 
     Returns:
@@ -393,7 +320,7 @@ def _advance(run: Any, dags: dict[str, Any], session: Any, plan: _Plan, stop_aft
     return moved
 
 
-def _work(ti: Any, task: Any, session: Any, plan: _Plan) -> None:
+def _work(ti: Any, task: Any, session: Any, plan: Plan) -> None:
     """Run a task as a worker does."""
     from airflow.sdk.execution_time.supervisor import run_task_in_process
 
@@ -410,7 +337,7 @@ def _work(ti: Any, task: Any, session: Any, plan: _Plan) -> None:
         plan.at(task_id, "after")
 
 
-def _trigger(ti: Any, session: Any, plan: _Plan) -> None:
+def _trigger(ti: Any, session: Any, plan: Plan) -> None:
     """Run a deferred task's trigger to its first event, as the triggerer does."""
     from airflow.models.trigger import Trigger
     from airflow.sdk._shared.module_loading import import_string

@@ -10,7 +10,8 @@ import pytest
 
 from tests.chaos import observe
 from tests.chaos.chaos import chaos, report
-from tests.chaos.driver import Sequence, World
+from tests.chaos.driver import Sequence
+from tests.chaos.state import World
 from tests.chaos.world import partitions
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
