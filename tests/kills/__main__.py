@@ -2,7 +2,8 @@
 
     python -m tests.kills [MOST]
 
-MOST is how many requests of each task and service to kill at (3). The record is written after each pass.
+MOST is how many requests of each task and service to kill at (3). The record is written after each pass; a run that
+was stopped goes on with the passes that the record does not have. Delete the record to begin anew.
 """
 
 from __future__ import annotations
@@ -11,63 +12,96 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import ROOT, running_cloud
+from tests.kills.components import kill_components
 from tests.kills.page import PAGE, RECORD, page
 from tests.kills.setting import first_run_done
 from tests.kills.story import TASKS, Cell, Story
 
+# The stages that share a pass: the hour is replaced, killed in them, run to its end and checked.
+PARTS = (("sense", "refine"), ("gate",), ("publish", "transform"), ("serve", "announce"))
+
 
 def main(most: int) -> None:
-    """Run both passes, of task processes with Spark drivers and of services, and write the page.
+    """Run the passes that are not recorded, and write the page.
 
     Args:
+        most: How many requests of each task and service to kill at.
+    """
+    wanted = {name: run for name, run in passes().items() if name not in recorded()["passes"]}
+    if wanted:
+        run_warm(wanted, most)
+    kill_components(recorded()["passes"], keep)
+
+
+def run_warm(wanted: dict[str, Callable[[Story], None]], most: int) -> None:
+    """Run passes in a warm Airflow, whose every process of a task is at hand.
+
+    Args:
+        wanted: The passes.
         most: How many requests of each task and service to kill at.
     """
     with tempfile.TemporaryDirectory() as folder:
         for cloud in running_cloud(ROOT / ".local" / "kill-cloud"):
             with first_run_done(cloud, Path(folder)) as story:
                 story.most = most
-                kill_workers_and_drivers(story)
-                record(story.cells, ["task processes and Spark drivers"])
-                kill_services(story)
-                record(story.cells, ["task processes and Spark drivers", "services"])
+                for name, run in wanted.items():
+                    story.cells.clear()
+                    story.replace()
+                    run(story)
+                    story.finish()
+                    keep(name, story.cells)
     shutil.rmtree(ROOT / ".local" / "kill-cloud")
 
 
-def kill_workers_and_drivers(story: Story) -> None:
-    """The hour is replaced, and its tasks are killed from the first to the last."""
-    story.replace()
-    for task in TASKS:
-        story.kill_workers(task)
-        if task == "refine.run":
-            story.kill_drivers()
-    story.finish()
+def passes() -> dict[str, Callable[[Story], None]]:
+    """What kills in the tasks of some stages, by the pass's name."""
+    found: dict[str, Callable[[Story], None]] = {}
+    for stages in PARTS:
+        tasks = [task for task in TASKS if task.split(".")[0] in stages]
+        where = " and ".join(stages)
+        found[f"task processes in {where}"] = partial(each, Story.kill_workers, tasks)
+        if "refine" in stages:
+            found["Spark drivers"] = Story.kill_drivers
+            found["services that Spark asks"] = Story.kill_services_of_the_job
+        found[f"services in {where}"] = partial(each, Story.kill_services, tasks)
+    return found
 
 
-def kill_services(story: Story) -> None:
-    """The hour is replaced again, and each task loses each service that it needs."""
-    story.replace()
-    for task in TASKS:
-        story.kill_services(task)
-    story.finish()
+def each(kill: Callable[[Story, str], None], tasks: Iterable[str], story: Story) -> None:
+    """Kill in one task after the other."""
+    for task in tasks:
+        kill(story, task)
 
 
-def record(cells: Iterable[Cell], passes: list[str]) -> None:
-    """Keep the cells, in the stages' order, and write the page.
+def recorded() -> dict[str, Any]:
+    """The record so far."""
+    if not RECORD.exists():
+        return {"passes": [], "cells": []}
+    found: dict[str, Any] = json.loads(RECORD.read_text("utf-8"))
+    return found
+
+
+def keep(name: str, cells: Iterable[Cell]) -> None:
+    """Add a pass's cells to the record, in the stages' order, and write the page.
 
     Args:
-        cells: The kills.
-        passes: The passes that came to their end.
+        name: The pass that came to its end.
+        cells: Its kills.
     """
     stages = list(dict.fromkeys(task.split(".")[0] for task in TASKS))
-    ordered = sorted(cells, key=lambda cell: stages.index(cell.stage))
-    content = {"passes": passes, "cells": [asdict(cell) for cell in ordered]}
-    RECORD.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    PAGE.write_text(page(content), "utf-8")
+    record = recorded()
+    record["passes"].append(name)
+    record["cells"] += [asdict(cell) for cell in cells]
+    record["cells"].sort(key=lambda cell: stages.index(cell["stage"]))
+    RECORD.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    PAGE.write_text(page(record), "utf-8")
 
 
 if __name__ == "__main__":

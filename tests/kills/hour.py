@@ -14,6 +14,7 @@ from typing import Any
 
 from google.cloud import bigquery, storage
 
+from hourglass.cloud.dataproc import LIVE_STATES, BatchHook, list_batches
 from hourglass.features import read
 from tests.e2e.oracle import Expected, expect, partition_start
 
@@ -69,9 +70,19 @@ class Hour:
         )
         bucket.blob(prefix + "_SUCCESS").upload_from_string(b"")
 
+    def batches(self) -> dict[str, str]:
+        """The states of the hour's batches, by name."""
+        project, region = os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_REGION"]
+        found = list_batches(BatchHook(), project, region, SOURCE, f"{self.start:%Y%m%d%H}")
+        return {b.name: b.state.name for b in found}
+
+    def live_batches(self) -> list[str]:
+        """The hour's batches that have not ended."""
+        return [name for name, state in self.batches().items() if state in LIVE_STATES]
+
     def shown(self) -> dict[str, str]:
         """By published place: A, B, nothing, or MIXED, which no reader may ever see."""
-        return {**self.tables(), "features": self._features()}
+        return {**self.tables(), "features": self.features()}
 
     def tables(self) -> dict[str, str]:
         """The same of the tables alone."""
@@ -106,8 +117,11 @@ class Hour:
         except NotFound:
             return []
 
-    def _features(self) -> str:
-        """An upsert push replaces entity by entity, each at once: every entity is of one version as a whole."""
+    def features(self) -> str:
+        """The same of the features: `A and B` where some entities are of each, every one as a whole.
+
+        An upsert push replaces entity by entity, each at once.
+        """
         wanted = {version: expected.features() for version, expected in self.expected.items()}
         entities = sorted(set().union(*wanted.values()))
         store = read.open_store(os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_BIGTABLE_INSTANCE"])

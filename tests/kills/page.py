@@ -22,16 +22,20 @@ What SIGKILL leaves, and what heals it. Written from what a run of `tests/kills`
 writes all of it. Do not edit.
 
 Each line is one kill. The hour's only object had been replaced before, so that a reader sees the old version or the
-new one in each published place; half of one, none, or both would have failed the run. Before the next line the
-partition was healed as the last column says. At the end of a finished pass every silver row, quarantined line, fact and
-feature was the new version's, as counted from the file in plain Python, and no batch was left running. Features alone
-may be old and new at a time: their push replaces entity by entity, and each entity was of one version as a whole.
+new one in each published place; half of one, none, or both would have failed the run. Each was healed as the last
+column says. At the end of a pass every silver row, quarantined line, fact and feature was the new version's, as counted
+from the file in plain Python, and no batch was left running. Features alone may be old and new at a time: their push
+replaces entity by entity, and each entity was of one version as a whole. In snapshot mode readers see one push or the
+other: `tests/kills/test_kills.py` reads all the while.
 """
 VICTIMS = {
     "task process": "the process that runs the task, killed as its request arrives (and never reaches the service) or "
     "when the service has done it (and nobody hears the answer).",
     "Spark driver": "the driver's Java process, killed when the refine job says that it has done a phase.",
+    "LocalExecutor worker": "all of the executor's processes that ran a task; the scheduler misses their heartbeats.",
 }
+AIRFLOW = "Airflow's process of that name, killed while the task was at work; its supervisor starts it again."
+VICTIMS |= dict.fromkeys(("scheduler", "triggerer", "api-server", "dag-processor"), AIRFLOW)
 SERVICE = "that service's process, killed as a request arrives or when it has done it; its supervisor starts it again."
 
 
@@ -43,7 +47,9 @@ def page(record: dict[str, Any]) -> str:
         HEAD,
         *(f"- *{victim}* ({count}): {VICTIMS.get(victim, SERVICE)}" for victim, count in counts.items()),
         "",
-        f"Finished passes in this record: {', '.join(record['passes']) or 'none; `make kill-matrix` runs them all'}.",
+        "Passes in this record, each over one replaced hour from its clear to its success: "
+        + (", ".join(f"*{name}*" for name in record["passes"]) or "none")
+        + ".",
         "",
     ]
     for stage in dict.fromkeys(cell["stage"] for cell in cells):

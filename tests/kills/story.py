@@ -6,15 +6,13 @@ is MIXED or nothing in between is a half-written partition, whoever was killed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from typing import cast
 
-from hourglass.cloud.dataproc import LIVE_STATES, BatchHook, list_batches
 from local.cloud import Cloud
 from tests.chaos.scheduler import Run
 from tests.chaos.warm import KilledError, WarmAirflow
@@ -48,6 +46,13 @@ CHANGED_BY = {
 TASKS = tuple(CHANGED_BY)
 TRIES = 4  # of a task: the first, its retries, and one more for a lost process
 PATIENCE_SECONDS = 600.0  # a machine may be busy; a run that makes no progress is what this is to end
+# Services that the Spark job asks, and the phase after which it asks them next.
+OF_THE_JOB = (
+    ("gcs", "prepare"),
+    ("gcs", "deduplicate"),
+    ("iceberg", "deduplicate"),
+    ("iceberg", "silver"),
+)
 PHASES = ("start", "prepare", "read", "verify", "deduplicate", "silver", "quarantine")
 
 
@@ -119,6 +124,7 @@ class Story:
             for number, when in product(range(1, self.most + 1), ("before", "after")):
                 if not self.kill_worker(task, service, number, when):
                     break
+        self.heal(task)  # or the next task's first request would be this one's
 
     def kill_services(self, task: str) -> None:
         """Kill each service that the task changes something in: as it is asked, and when it has done it."""
@@ -135,19 +141,36 @@ class Story:
 
     def kill_driver_once(self, phase: str) -> None:
         """Kill the next driver after a phase of its job, and let Airflow retry."""
-        thread = AtPhase(self.cloud, phase, partial(self._kill_driver, phase))
+        self._kill_at_phase("Spark driver", phase, partial(kill_driver, self.cloud))
+
+    def kill_services_of_the_job(self) -> None:
+        """Kill the services that Spark itself speaks to, before the next thing that it does with them."""
+        self.heal("refine.run")
+        for service, phase in OF_THE_JOB:
+            self.clear("refine.run")
+            self._kill_at_phase(service, phase, partial(kill_service, self.cloud, service))
+            self.cloud.up()
+
+    def _kill_at_phase(self, victim: str, phase: str, kill: Callable[[], object]) -> None:
+        tries = self.run().tries["refine.run"]
+
+        def act() -> None:
+            kill()
+            self._note("refine.run", victim, f"after the job's phase `{phase}`", "the job, which asked again")
+
+        thread = AtPhase(self.cloud, phase, act)
         thread.start()
         self.heal("refine.run")
         thread.join(60)
         assert thread.acted, f"no driver came to the end of {phase}, or: {thread.error!r}"
-
-    def _kill_driver(self, phase: str) -> None:
-        kill_driver(self.cloud)
-        self._note("refine.run", "Spark driver", f"after the job's phase `{phase}`", "Airflow's retry")
+        if self.run().tries["refine.run"] > tries + 1 and self.cells[-1].healed != "a clear":
+            self.cells[-1] = replace(self.cells[-1], healed="Airflow's retry")
 
     def finish(self) -> None:
         """Let the run end, and check what it published."""
         self._settle()
+        if self._has_failed():
+            self._settle()
         self.check(self.version)
 
     def check(self, version: str) -> None:
@@ -155,25 +178,28 @@ class Story:
         run = self.run()
         assert run.state == "success", run
         assert set(self.hour.shown().values()) == {version}, self.hour.shown()
-        assert not set(self.batches().values()) & set(LIVE_STATES)
+        assert not self.hour.live_batches()
 
     def run(self) -> Run:
         """The hour's one run."""
         (found,) = [r for r in self.airflow.call("runs", dag_id=SOURCE) if r.logical_date == self.hour.start]
         return cast(Run, found)
 
-    def batches(self) -> dict[str, str]:
-        """The states of the hour's batches, by name."""
-        project, region = os.environ["HOURGLASS_PROJECT"], os.environ["HOURGLASS_REGION"]
-        found = list_batches(BatchHook(), project, region, SOURCE, f"{self.hour.start:%Y%m%d%H}")
-        return {b.name: b.state.name for b in found}
-
     def heal(self, task: str) -> None:
-        """Let Airflow run until a task has succeeded, or has no try left."""
+        """Let Airflow run until a task has succeeded, by a clear where it has no try left."""
         for _ in range(TRIES):
-            if self.run().tasks[task] in ("success", "failed"):
+            if self.run().tasks[task] == "success":
                 return
+            self._has_failed()
             self._settle(stop_after=task)
+
+    def _has_failed(self) -> bool:
+        """Whether no try was left for a retry to heal the last kill; then a clear does."""
+        if self.run().state != "failed":
+            return False
+        self.cells[-1] = replace(self.cells[-1], healed="a clear")
+        self._clear_failed()
+        return True
 
     def clear(self, task: str) -> None:
         """Clear one task."""
@@ -181,6 +207,11 @@ class Story:
 
     def kill_worker(self, task: str, service: str, number: int, when: str) -> bool:
         """Whether the kill hit: a task asks for so much and no more."""
+        if self._hit_worker(task, service, number, when):
+            return True
+        return self._has_failed() and self._hit_worker(task, service, number, when)
+
+    def _hit_worker(self, task: str, service: str, number: int, when: str) -> bool:
         method, path = CHANGES[service]
         hit: list[Seen] = []
         self._unless_done(task)

@@ -1,4 +1,7 @@
-"""`airflow backfill create` over hours never run, already run, running now and missing, in each of its behaviours."""
+"""`airflow backfill create` over hours never run, already run, running now and missing, in each of its behaviours.
+
+`make kill-matrix` runs it; in `make concurrency` Airflow's own scheduler makes the runs.
+"""
 
 from __future__ import annotations
 
