@@ -12,6 +12,7 @@ select
     {{ ga4_param("page_title") }} as page_title,
     {{ ga4_param("page_referrer") }} as page_referrer,
     {{ ga4_param("engagement_time_msec", "int") }} as engagement_time_ms,
+    {{ ga4_param("content_id") }} as content_id,
     event_value_in_usd,
     device.category as device_category,
     device.operating_system,

@@ -1,0 +1,9 @@
+{{
+    config(
+        tags=["daily"],
+        materialized="view",
+        labels={"managed_by": "hourglass", "table_type": "dimension", "platform": "photo_sharing"},
+    )
+}}
+
+{{ date_role("event") }}
