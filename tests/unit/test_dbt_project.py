@@ -95,7 +95,7 @@ def test_tables_are_partitioned_by_their_date_and_expire(models: dict[str, Node]
         ), name
         assert config["require_partition_filter"] is True, name
         # None: the log of a database, which is its history.
-        assert 1 <= (config.get("partition_expiration_days") or 400) <= 412, name
+        assert 1 <= (config.get("partition_expiration_days") or 400) <= 731, name
     assert dated["fct_github_events"]["partition_expiration_days"] == 400
 
 

@@ -1,0 +1,29 @@
+{{
+    config(
+        tags=["daily"],
+        partition_by={"field": "event_date", "data_type": "date", "granularity": "day"},
+        cluster_by=["product_id", "customer_id"],
+        labels={
+            "managed_by": "hourglass", "table_type": "mart", "source": "orders", "environment": target.name
+        },
+    )
+}}
+
+{%- set event_dates = hourglass_event_dates() %}
+
+select
+    {{ surrogate_key(["orders.event_date", "orders.order_id", "line_offset"]) }} as order_item_key,
+    orders.order_id,
+    line_offset + 1 as line_number,
+    orders.event_date,
+    orders.ordered_at,
+    orders.customer_id,
+    orders.status,
+    item.product_id,
+    item.product_name,
+    item.quantity,
+    item.price,
+    cast(item.quantity * item.price as numeric) as amount
+from {{ ref("fct_orders") }} as orders
+cross join unnest(orders.items) as item with offset as line_offset
+where {{ event_dates_predicate(event_dates, "orders.event_date") }}
