@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from tests.chaos.scheduler import Run
-from tests.kills.airflow import RealAirflow, real_airflow
 from tests.kills.hour import SOURCE, Hour
+from tests.kills.real_airflow import RealAirflow, real_airflow
 from tests.kills.story import Cell, as_readers_see
 
 KEY = "2021-07-23T06"
