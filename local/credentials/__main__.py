@@ -8,12 +8,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from local.json_handler import JsonHandler
 from local.ports import HOST
 
 _TOKEN = {"access_token": "local-emulator-token", "token_type": "Bearer", "expires_in": 86400}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler, BaseHTTPRequestHandler):
     """POST /token gives a token to anybody; POST /alerts keeps one JSON object."""
 
     protocol_version = "HTTP/1.1"
@@ -22,40 +23,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Say that the server lives."""
-        self._answer(200 if self.path == "/healthz" else 404, {"status": "ok"})
+        self.answer(200 if self.path == "/healthz" else 404, {"status": "ok"})
 
     def do_POST(self) -> None:
         """Give a token, or keep an alert."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/token":
-            self._answer(200, _TOKEN)
+            self.answer(200, _TOKEN)
         elif self.path == "/alerts":
             self._keep(body)
         else:
-            self._answer(404, {"error": f"{self.path} is unknown; here are /token and /alerts"})
+            self.answer(404, {"error": f"{self.path} is unknown; here are /token and /alerts"})
 
     def _keep(self, body: bytes) -> None:
         try:
             alert = json.loads(body)
         except ValueError as error:
-            self._answer(400, {"error": f"an alert must be JSON: {error}"})
+            self.answer(400, {"error": f"an alert must be JSON: {error}"})
             return
         with self._writing, self.alerts.open("a") as file:
             file.write(json.dumps(alert) + "\n")
-        self._answer(200, {"status": "kept"})
-
-    def _answer(self, status: int, content: object) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Log what happened, but not the health checks of every start."""
-        if self.path != "/healthz":
-            super().log_message(format, *arguments)
+        self.answer(200, {"status": "kept"})
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from local.json_handler import JsonHandler
 from local.ports import HOST
 from local.transfer.buckets import Buckets
 from local.transfer.jobs import ApiError, Jobs
@@ -19,7 +20,7 @@ from local.transfer.jobs import ApiError, Jobs
 _JOB, _OPERATION = r"(transferJobs/[^/:]+)", r"(transferOperations/[^/:]+)"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler, BaseHTTPRequestHandler):
     """Answers the calls in `_route`; anything else is 404."""
 
     protocol_version = "HTTP/1.1"
@@ -36,12 +37,12 @@ class Handler(BaseHTTPRequestHandler):
     def _respond(self) -> None:
         text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            self._answer(200, self._route(json.loads(text or b"{}")))
+            self.answer(200, self._route(json.loads(text or b"{}")))
         except ApiError as error:
             detail = {"code": error.code, "message": str(error), "status": error.status}
-            self._answer(error.code, {"error": detail})
+            self.answer(error.code, {"error": detail})
         except ValueError as error:
-            self._answer(400, {"error": {"code": 400, "message": str(error), "status": "INVALID_ARGUMENT"}})
+            self.answer(400, {"error": {"code": 400, "message": str(error), "status": "INVALID_ARGUMENT"}})
 
     def _route(self, body: dict[str, Any]) -> object:
         url = urlsplit(self.path)
@@ -63,19 +64,6 @@ class Handler(BaseHTTPRequestHandler):
             if method == self.command and (match := re.fullmatch(pattern, path)):
                 return call(match[1])
         raise ApiError(404, "NOT_FOUND", f"{self.command} {path} is not among the calls of this stand-in")
-
-    def _answer(self, status: int, content: object) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Log what happened, but not the health checks of every start."""
-        if self.path != "/healthz":
-            super().log_message(format, *arguments)
 
 
 def main() -> None:

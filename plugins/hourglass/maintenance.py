@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG
 
@@ -22,17 +23,12 @@ def build_sweeper(platform: Platform) -> DAG:
     Args:
         platform: The deployment's names.
     """
-    with DAG(
+    with _dag(
         dag_id=SWEEPER,
         dag_display_name="Sweeper: late and replaced files",
         description="Lists the partitions in each source's late window again and re-runs those that changed; cancels "
         "batches that nobody waits for.",
         schedule="*/15 * * * *",
-        start_date=datetime(2015, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        tags=["hourglass", "maintenance"],
-        default_args=_DEFAULTS,
         dagrun_timeout=timedelta(minutes=30),
     ) as dag:
         SweepOperator(task_id="sweep", platform=platform)
@@ -46,17 +42,23 @@ def build_housekeeping(platform: Platform) -> DAG:
     Args:
         platform: The deployment's names.
     """
-    with DAG(
+    with _dag(
         dag_id=HOUSEKEEPING,
         dag_display_name="Housekeeping: old snapshots",
         description="Drops Iceberg snapshots older than a week, and the data files that only they hold.",
         schedule="20 3 * * *",
+        dagrun_timeout=timedelta(hours=6),
+    ) as dag:
+        ExpireSnapshotsOperator(task_id="expire_snapshots", platform=platform)
+    return dag
+
+
+def _dag(**kwargs: Any) -> DAG:
+    return DAG(
         start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         tags=["hourglass", "maintenance"],
         default_args=_DEFAULTS,
-        dagrun_timeout=timedelta(hours=6),
-    ) as dag:
-        ExpireSnapshotsOperator(task_id="expire_snapshots", platform=platform)
-    return dag
+        **kwargs,
+    )

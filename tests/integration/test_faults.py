@@ -41,18 +41,6 @@ Bounds = Callable[[retry.Patience], None]
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud", "bounds")]
 
 
-@pytest.fixture(scope="module")
-def running(cloud: Any) -> Iterator[FaultProxy]:
-    with FaultProxy() as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(running: FaultProxy) -> FaultProxy:
-    running.clear()
-    return running
-
-
 @pytest.fixture
 def bounds(monkeypatch: pytest.MonkeyPatch) -> Bounds:
     def within(patience: retry.Patience) -> None:

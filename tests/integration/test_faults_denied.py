@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,6 @@ from tests.faults.rules import Rule
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
 ROBOT = "etl@shop.iam.gserviceaccount.com"
 RESOURCE = "//dataproc.googleapis.com/projects/shop/locations/us-central1"
-
-
-@pytest.fixture(scope="module")
-def running(cloud: Any) -> Iterator[FaultProxy]:
-    with FaultProxy() as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(running: FaultProxy) -> FaultProxy:
-    running.clear()
-    return running
 
 
 def refusal(message: str, reason: str = "accessDenied", code: int = 403) -> str:

@@ -118,13 +118,14 @@ def list_batches(hook: BatchHook, project: str, region: str, source: str, partit
 
 
 def live_batches(hook: BatchHook, project: str, region: str) -> list[Any]:
-    """All refine batches that are pending or running, found by their labels and their state."""
+    """All batches of partitions that are pending or running, found by their labels and their state."""
     from google.cloud.dataproc_v1 import ListBatchesRequest
 
+    stages = " OR ".join(f"labels.hourglass-stage = {stage}" for stage in ("refine", "serve"))
     states = " OR ".join(f"state = {state}" for state in LIVE_STATES)
     request = ListBatchesRequest(
         parent=f"projects/{project}/locations/{region}",
-        filter=f"labels.hourglass-stage = refine AND ({states})",
+        filter=f"({stages}) AND ({states})",
         page_size=100,
     )
     batches = hook.get_batch_client(region).list_batches(

@@ -34,7 +34,7 @@ def list_objects(storage: Client, bucket: str, prefix: str) -> list[SourceObject
     ]
 
 
-def create_once(storage: Client, bucket: str, name: str, content: str) -> bool:
+def create_once(storage: Client, bucket: str, name: str, content: str | bytes) -> bool:
     """Write an object only if it does not exist yet.
 
     Returns:

@@ -68,6 +68,26 @@ def resource_of(
     }
 
 
+def upload_code(storage: Client, platform: Platform, code: dict[str, bytes]) -> list[str]:
+    """Put a job's files under their own hash, so that a batch always runs the code it was made with.
+
+    Args:
+        storage: The storage client.
+        platform: The deployment's names.
+        code: The files by name.
+
+    Returns:
+        Their URIs, in the order given.
+    """
+    whole = hashlib.sha256()
+    for name, content in code.items():
+        whole.update(f"{name} {len(content)}\n".encode() + content)
+    folder = f"spark/{whole.hexdigest()[:12]}"
+    for name, content in code.items():
+        gcs.create_once(storage, platform.ops_bucket, f"{folder}/{name}", content)
+    return [platform.uri(f"{folder}/{name}") for name in code]
+
+
 @dataclass(frozen=True, slots=True)
 class RefineBatch:
     """A batch of a source's partition.
@@ -111,7 +131,8 @@ class RefineBatch:
             "hourglass-stage": "refine",
         }
         spec = self.platform.uri(self._name("specs"))
-        return resource_of(self.platform, self._upload_job(storage), [spec], labels, self._properties())
+        files = upload_code(storage, self.platform, self._code())
+        return resource_of(self.platform, files, [spec], labels, self._properties())
 
     def outcome(self, storage: Client) -> dict[str, Any]:
         """What later stages need of the outcome.
@@ -145,15 +166,10 @@ class RefineBatch:
     def _name(self, kind: str) -> str:
         return f"{self._folder(kind)}{self.batch_id}.json"
 
-    def _upload_job(self, storage: Client) -> list[str]:
-        """Put the job's files under their own hash, so that a batch always runs the code it was made with."""
+    def _code(self) -> dict[str, bytes]:
         folder = self.platform.include / "spark"
         files = [folder / "refine.py", *sorted(p for p in folder.glob("*.py") if p.name != "refine.py")]
-        code = {path.name: path.read_text("utf-8") for path in files}
-        version = hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:12]
-        for name, text in code.items():
-            gcs.create_once(storage, self.platform.ops_bucket, f"spark/{version}/{name}", text)
-        return [self.platform.uri(f"spark/{version}/{name}") for name in code]
+        return {path.name: path.read_bytes() for path in files}
 
 
 def spark_properties(platform: Platform) -> dict[str, str]:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from airflow.providers.google.cloud.operators.dataproc import DataprocCreateBatchOperator
-from airflow.providers.google.cloud.triggers.dataproc import DataprocBatchTrigger
-from airflow.sdk.exceptions import AirflowException
+from typing import TYPE_CHECKING, Any
 
 from hourglass.cloud import gcs
-from hourglass.cloud.dataproc import BatchHook
-from hourglass.failure import explain
-from hourglass.operators.base import CloudOperator
-from hourglass.operators.batch import resource_of, spark_properties
-from hourglass.operators.refine import BatchTrigger
+from hourglass.operators.batch import resource_of, spark_properties, upload_code
+from hourglass.operators.spark_batch import BatchOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,7 +18,7 @@ KEEP_DAYS = 7  # for reading a table as it was, and longer than any batch or ret
 JOB = ("expire.py", "hg_sql.py")
 
 
-class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
+class ExpireSnapshotsOperator(BatchOperator):
     """Runs the expire job over the Iceberg tables of every source.
 
     Args:
@@ -36,15 +28,12 @@ class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
 
     def __init__(self, *, platform: Platform, **kwargs: Any) -> None:
         super().__init__(
-            region=platform.region, project_id=platform.project, batch={}, deferrable=True,
-            polling_interval_seconds=10, **kwargs,
-        )  # fmt: skip
-        self.platform = platform
-
-    @cached_property
-    def hook(self) -> BatchHook:
-        """The hook that creates and cancels."""
-        return BatchHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
+            platform=platform,
+            polling_interval_seconds=10,
+            heading="expire-failed",
+            next_step="read the last lines of the driver output; clear this task, or wait for tomorrow's run",
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> None:
         """Start the batch and wait, deferred, for its end."""
@@ -62,44 +51,13 @@ class ExpireSnapshotsOperator(CloudOperator, DataprocCreateBatchOperator):
         self.batch = self._resource(tables)
         super().execute(context)
 
-    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
-        """Defer to a trigger that knows the endpoint."""
-        if isinstance(trigger, DataprocBatchTrigger):
-            trigger = BatchTrigger(**trigger.serialize()[1])
-        super().defer(trigger=trigger, **kwargs)
-
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """Check the batch's state; Airflow keeps nothing of it."""
         super().execute_complete(context, event)
 
-    def handle_batch_status(
-        self, context: Context, state: str, batch_id: str, state_message: str | None = None
-    ) -> None:
-        """Fail on every terminal state but SUCCEEDED.
-
-        Raises:
-            AirflowException: With the batch, its message and the driver's log.
-        """
-        if state == "SUCCEEDED":
-            return
-        batch = self.hook.get_batch(batch_id=batch_id, region=self.region, project_id=self.project_id)
-        raise AirflowException(
-            explain(
-                f"batch {batch_id} ended {state}: {state_message or 'no message'}",
-                where=f"driver output {batch.runtime_info.output_uri or 'was not written'}",
-                next_step="read the last lines of the driver output; clear this task, or wait for tomorrow's run",
-                heading="expire-failed",
-            )
-        )
-
     def _resource(self, tables: list[str]) -> dict[str, Any]:
+        folder = self.platform.include / "spark"
+        code = {name: (folder / name).read_bytes() for name in JOB}
+        files = upload_code(gcs.client(self.gcp_conn_id), self.platform, code)
         arguments, labels = [str(KEEP_DAYS), *tables], {"hourglass-stage": "expire"}
-        return resource_of(self.platform, self._upload(), arguments, labels, spark_properties(self.platform))
-
-    def _upload(self) -> list[str]:
-        storage, folder = gcs.client(self.gcp_conn_id), self.platform.include / "spark"
-        code = {name: (folder / name).read_text("utf-8") for name in JOB}
-        version = hashlib.sha256("\n".join(code.values()).encode()).hexdigest()[:12]
-        for name, text in code.items():
-            gcs.create_once(storage, self.platform.ops_bucket, f"spark/{version}/{name}", text)
-        return [self.platform.uri(f"spark/{version}/{name}") for name in code]
+        return resource_of(self.platform, files, arguments, labels, spark_properties(self.platform))

@@ -1,4 +1,4 @@
-"""Refine batches that nobody waits for any more: found by their labels, and cancelled."""
+"""Batches that nobody waits for any more: found by their labels, and cancelled."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hourglass.operators.base import CloudOperator
-from hourglass.operators.refine import GIVEN_UP
-from hourglass.operators.tasks import REFINE
+from hourglass.operators.spark_batch import GIVEN_UP
+from hourglass.operators.tasks import REFINE, push_task
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CancelOrphansOperator(CloudOperator):
-    """Cancels the live batches of partitions whose refine task is done, or whose run is gone.
+    """Cancels the live batches whose task, refine or push, is done, or whose run is gone.
 
     A task that is marked failed or succeeded cancels its batch itself; one whose worker or triggerer was killed at
     that moment cannot. A task that will run again is left its batch, which its next try attaches to.
@@ -50,7 +50,7 @@ class CancelOrphansOperator(CloudOperator):
         sources = {source.id: source for source in load_sources(self.platform.include).sources}
         cancelled = []
         for batch in live_batches(hook, self.platform.project, self.platform.region):
-            of = partition_of_batch(batch, sources)
+            of = task_of_batch(batch, sources)
             if of is None or not given_up(_states(*of)):
                 continue
             name = batch.name.rsplit("/", 1)[-1]
@@ -60,8 +60,8 @@ class CancelOrphansOperator(CloudOperator):
         return cancelled
 
 
-def partition_of_batch(batch: Batch, sources: dict[str, Source]) -> tuple[str, datetime] | None:
-    """Source and start of the partition that a batch refines, as its spec's name says.
+def task_of_batch(batch: Batch, sources: dict[str, Source]) -> tuple[str, datetime, str] | None:
+    """Source, partition's start and task that a batch works for, as its spec's name says.
 
     Args:
         batch: A batch with our labels.
@@ -72,11 +72,17 @@ def partition_of_batch(batch: Batch, sources: dict[str, Source]) -> tuple[str, d
     """
     from hourglass.partition import Partition
 
-    spec = (list(batch.pyspark_batch.args) or [""])[0].split("/")
-    if len(spec) < 3 or spec[-3] not in sources:
+    match (list(batch.pyspark_batch.args) or [""])[0].split("/")[3:]:
+        case ["specs", source, key, _]:
+            task = REFINE
+        case ["pushes", source, feature_set, key, _, _]:
+            task = push_task(feature_set)
+        case _:
+            return None
+    if source not in sources:
         return None
     try:
-        return spec[-3], Partition.parse(spec[-2], sources[spec[-3]].grain).start
+        return source, Partition.parse(key, sources[source].grain).start, task
     except ValueError:
         return None
 
@@ -85,13 +91,13 @@ def given_up(states: Iterable[str | None]) -> bool:
     """Whether no task will attach to a batch: each one that could is done, or there is none.
 
     Args:
-        states: The states of the refine task in the partition's runs; None is one that has been cleared.
+        states: The states of the task in the partition's runs; None is one that has been cleared.
     """
     return all(state in GIVEN_UP for state in states)
 
 
-def _states(dag_id: str, start: datetime) -> list[str | None]:
+def _states(dag_id: str, start: datetime, task: str) -> list[str | None]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    found = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[REFINE], logical_dates=[start])
+    found = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[task], logical_dates=[start])
     return [state for tasks in found.values() for state in tasks.values()]

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from hourglass.cloud.dataproc import LIVE_STATES, BatchHook, list_batches
 from hourglass.features.heads import TABLE
 from hourglass.features.push import Push
 from hourglass.features.send import PushError
-from hourglass.operators.batch import label_value, resource_of
+from hourglass.operators.batch import label_value, resource_of, upload_code
 from hourglass.operators.push_plan import FeatureTarget, RunningPush
 from hourglass.partition.features import Generation, Head
 
@@ -96,7 +95,8 @@ class PushBatch:
             "hourglass-stage": "serve",
         }
         properties = {"spark.sql.session.timeZone": "UTC"}
-        return resource_of(self.platform, self._upload(storage), [self._uri(_SPEC)], labels, properties)
+        files = upload_code(storage, self.platform, self._code())
+        return resource_of(self.platform, files, [self._uri(_SPEC)], labels, properties)
 
     def finished(self) -> tuple[RunningPush, int]:
         """The push and its number of rows, after the job; the exported rows are removed.
@@ -116,16 +116,10 @@ class PushBatch:
         running = RunningPush(self.target, self.number, Push.from_json(document["push"]), head, before)
         return running, int(json.loads(outcome)["rows"])
 
-    def _upload(self, storage: Client) -> list[str]:
-        """Put the job's files under their own hash, so that a batch always runs the code it was made with."""
+    def _code(self) -> dict[str, bytes]:
         folder = self.platform.include / "spark"
-        helpers = sorted(folder.glob("hg_*.py"))
-        files = {path.name: path.read_bytes() for path in (folder / _JOB, *helpers)}
-        files["hourglass.zip"] = _package()
-        version = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
-        for name, content in files.items():
-            _create_once(storage, self.platform.ops_bucket, f"spark/{version}/{name}", content)
-        return [self.platform.uri(f"spark/{version}/{name}") for name in files]
+        files = {path.name: path.read_bytes() for path in (folder / _JOB, *sorted(folder.glob("hg_*.py")))}
+        return {**files, "hourglass.zip": _package()}
 
     def _uri(self, rest: str) -> str:
         return f"gs://{self.platform.ops_bucket}/{self._name(rest)}"
@@ -145,10 +139,3 @@ def _package() -> bytes:
         for name, content in code.items():
             archive.writestr(zipfile.ZipInfo(name), content)
     return held.getvalue()
-
-
-def _create_once(storage: Client, bucket: str, name: str, content: bytes) -> None:
-    from google.api_core.exceptions import PreconditionFailed
-
-    with suppress(PreconditionFailed):
-        storage.bucket(bucket).blob(name).upload_from_string(content, if_generation_match=0)

@@ -18,7 +18,7 @@ from hourglass.features.send import PushError
 from hourglass.operators.base import CloudOperator
 from hourglass.operators.push_batch import PushBatch
 from hourglass.operators.push_plan import FeatureTarget, RunningPush
-from hourglass.operators.refine import BatchTrigger
+from hourglass.operators.spark_batch import BatchTrigger
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:

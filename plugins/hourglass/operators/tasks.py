@@ -8,3 +8,8 @@ LOADS = ("gate.load_silver", "gate.load_quarantine")
 ACCOUNT = "gate.account"
 VALIDATE = "gate.validate"
 PUBLISHED = ("publish.silver", "publish.quarantine")
+
+
+def push_task(feature_set: str) -> str:
+    """The task that pushes a feature set."""
+    return f"serve.push_{feature_set}"

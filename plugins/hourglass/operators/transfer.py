@@ -19,7 +19,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
-from hourglass.operators.refine import GIVEN_UP, task_state
+from hourglass.operators.spark_batch import GIVEN_UP, task_state
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:

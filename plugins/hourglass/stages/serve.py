@@ -6,6 +6,7 @@ from airflow.sdk import TaskGroup
 
 from hourglass.operators.push_features import PushFeaturesOperator
 from hourglass.operators.refresh_view import RefreshViewOperator
+from hourglass.operators.tasks import push_task
 from hourglass.stages.build import Build
 
 
@@ -27,7 +28,7 @@ def serve(build: Build) -> TaskGroup:
             )
         for feature_set in serving.feature_sets:
             PushFeaturesOperator(
-                task_id=f"push_{feature_set.name}",
+                task_id=push_task(feature_set.name).removeprefix("serve."),
                 feature_set=feature_set,
                 **build.kwargs(),
                 **build.hooks,
