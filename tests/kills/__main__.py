@@ -62,16 +62,13 @@ def run_warm(wanted: dict[str, Callable[[Story], None]], most: int) -> None:
 
 def passes() -> dict[str, Callable[[Story], None]]:
     """What kills in the tasks of some stages, by the pass's name."""
-    found: dict[str, Callable[[Story], None]] = {}
-    for stages in PARTS:
-        tasks = [task for task in TASKS if task.split(".")[0] in stages]
-        where = " and ".join(stages)
-        found[f"task processes in {where}"] = partial(each, Story.kill_workers, tasks)
-        if "refine" in stages:
-            found["Spark drivers"] = Story.kill_drivers
-            found["services that Spark asks"] = Story.kill_services_of_the_job
-        found[f"services in {where}"] = partial(each, Story.kill_services, tasks)
-    return found
+    tasks = {" and ".join(part): [t for t in TASKS if t.split(".")[0] in part] for part in PARTS}
+    return {
+        **{f"task processes in {part}": partial(each, Story.kill_workers, tasks[part]) for part in tasks},
+        "Spark drivers": Story.kill_drivers,
+        "services that Spark asks": Story.kill_services_of_the_job,
+        **{f"services in {part}": partial(each, Story.kill_services, tasks[part]) for part in tasks},
+    }
 
 
 def each(kill: Callable[[Story, str], None], tasks: Iterable[str], story: Story) -> None:

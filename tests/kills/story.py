@@ -48,6 +48,7 @@ TRIES = 4  # of a task: the first, its retries, and one more for a lost process
 PATIENCE_SECONDS = 600.0  # a machine may be busy; a run that makes no progress is what this is to end
 # Services that the Spark job asks, and the phase after which it asks them next.
 OF_THE_JOB = (
+    ("credentials", "start"),
     ("gcs", "prepare"),
     ("gcs", "deduplicate"),
     ("iceberg", "deduplicate"),
