@@ -9,9 +9,11 @@ from time import perf_counter
 
 import typer
 
-from hourglass.config.errors import Problem
+from hourglass.config.errors import ConfigError, Problem
+from hourglass.config.features import load_registry
 from hourglass.config.loader import load_sources, source_files
 from hourglass.config.platform import include_folder
+from hourglass.config.warehouse import load_warehouse
 
 
 def run(files: Sequence[Path], form: str) -> int:
@@ -27,6 +29,8 @@ def run(files: Sequence[Path], form: str) -> int:
     began = perf_counter()
     named = [_file(given) for given in files]
     checked, problems = _check(named or source_files(include_folder()))
+    if not named:
+        problems += _of_warehouse(include_folder())
     if form == "json":
         typer.echo(json.dumps([as_json(p) for p in problems], indent=2))
     elif form == "github":
@@ -54,6 +58,18 @@ def _check(files: list[Path]) -> tuple[int, list[Problem]]:
         theirs = {p for e in load_sources(include, others).errors for p in e.problems} if others else set()
         problems += [p for p in load_sources(include, [*others, *mine]).problems if p not in theirs]
     return len(files), sorted(set(problems))
+
+
+def _of_warehouse(include: Path) -> list[Problem]:
+    """The mistakes of the files that no source owns, where they are there."""
+    problems: list[Problem] = []
+    for name, load in (("warehouse.yaml", load_warehouse), ("features/registry.yaml", load_registry)):
+        if (include / name).is_file():
+            try:
+                load(include)
+            except ConfigError as error:
+                problems += error.problems
+    return problems
 
 
 def as_json(problem: Problem) -> dict[str, object]:
