@@ -36,7 +36,7 @@ def day(when: date, seed: int = 1, scale: float = 1.0) -> Landed:
     landing = Landing(draw, lateness=timedelta(days=6), daily=_DAILY)
     customers = max(round(_CUSTOMERS * scale), 20)
     for number in range(max(round(_VISITS * scale), 10)):
-        start = midnight(when) + timedelta(hours=23, minutes=59) if number == 0 else moment_in(draw, when)
+        start = midnight(when) + timedelta(hours=23, minutes=58.5) if number == 0 else moment_in(draw, when)
         _visit(draw, landing, draw.zipf(customers, exponent=0.6), start, keen=number == 0)
     noon = midnight(when) + timedelta(hours=12)
     for index in range(customers):

@@ -43,7 +43,7 @@ visits as (
     group by event_date, user_id
 )
 
--- A session may end after midnight without another event: a user of a date has events, sessions or both.
+-- Events may be kept back by a blocker, and servers act without a session: a user of a date has one, the other or both.
 select
     coalesce(activity.event_date, visits.event_date) as event_date,
     coalesce(activity.user_id, visits.user_id) as user_id,

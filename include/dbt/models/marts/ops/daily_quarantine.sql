@@ -28,17 +28,19 @@ with partitions as (
         ) = 1
 ),
 
+-- What was decided last on a line is what counts.
 decided_lines as (
-    select distinct
+    select
         source as source_id,
         date(landing_hour) as landing_date,
-        `partition` as partition_key,
-        action,
-        source_object,
-        generation,
-        source_line
+        action
     from {{ source("ops", "quarantine_actions") }}
     where landing_hour >= timestamp '1970-01-01 00:00:00+00'
+    qualify
+        row_number() over (
+            partition by source, `partition`, source_object, generation, source_line
+            order by acted_at desc, digest desc
+        ) = 1
 ),
 
 decisions as (
