@@ -104,7 +104,9 @@ def test_product_analytics(business: Built, database: dict[str, Any], shipments:
             returned[item["product_id"]] += item["quantity"] if status == "returned" else 0
     rows = []
     for product in map(pools.product, range(pools.PRODUCTS)):
-        found: Any = sold.loc[product.id].to_dict() if product.id in sold.index else dict.fromkeys(sold.columns, 0)
+        found: Any = (
+            sold.loc[product.id].to_dict() if product.id in sold.index else dict.fromkeys(sold.columns, 0)
+        )
         sent = {"shipped_pieces": shipped[product.id], "returned_pieces": returned[product.id]}
         row: dict[str, Any] = {"product_id": product.id, "category": product.category, **found, **sent}
         rows.append(row)
