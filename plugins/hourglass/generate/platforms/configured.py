@@ -24,8 +24,7 @@ from hourglass.generate.sources import (
 from hourglass.partition import Grain, Partition
 
 _CHANGES, _READINGS, _ACCOUNTS = 400, 300, 200  # at scale 1; the first two by hour
-_DAILY = frozenset({"salesforce_exports"})
-_SIX_HOURS = 6
+_GRAINS = {"salesforce_exports": Grain("0 2 * * *"), "aws_data_lake": Grain("0 */6 * * *")}
 
 
 def day(when: date, seed: int = 1, scale: float = 1.0) -> Landed:
@@ -41,16 +40,16 @@ def day(when: date, seed: int = 1, scale: float = 1.0) -> Landed:
         partition in which they land, some of it hours later.
     """
     draw = draw_of(when, seed, "configured")
-    landing = Landing(draw, lateness=timedelta(hours=20), daily=_DAILY)
+    landing = Landing(draw, lateness=timedelta(hours=20), grains=_GRAINS)
     for change in _changes(when, seed, max(round(_CHANGES * scale), 5)):
         at = _time(change["read_timestamp"])
         landing.send("postgres_orders", change, at, {"read_timestamp": iso(at + timedelta(minutes=1))})
         if change["source_metadata"]["table"] == "orders" and not change["source_metadata"]["is_deleted"]:
             _follow(draw, landing, change)
-    whole = Partition(midnight(when), Grain.DAY)
+    whole = Partition(midnight(when) + timedelta(hours=2), _GRAINS["salesforce_exports"])
     accounts = Draw(seed, whole, "salesforce_exports")
     for account in salesforce_exports.rows(accounts, whole, max(round(_ACCOUNTS * scale), 5)):
-        landing.send("salesforce_exports", account, midnight(when))
+        landing.send("salesforce_exports", account, whole.start)
     for hour in _hours(when):
         own = Draw(seed, hour, "iot_sensors")
         for reading in iot_sensors.rows(own, hour, max(round(_READINGS * scale), 2)):
@@ -150,8 +149,7 @@ def _ship(draw: Draw, landing: Landing, order: Record, at: datetime) -> None:
         there = status in ("delivered", "returned")
         row = {**shipment, "status": status, "updated_at": at, "delivered_at": at if there else None}
         row["is_return"] = status == "returned"
-        file = at.replace(hour=at.hour // _SIX_HOURS * _SIX_HOURS, minute=0, second=0, microsecond=0)
-        landing.send("aws_data_lake", row, file, {"carrier": "DPD"})
+        landing.send("aws_data_lake", row, at, {"carrier": "DPD"})
         if draw.chance(0.15):
             return
         at = later(draw, at, 16 * 3600)

@@ -13,9 +13,10 @@ from hourglass.generate.draw import Draw
 from hourglass.generate.platforms.landing import Landed, Landing, draw_of, later, midnight, moment_in
 from hourglass.generate.record import Record, iso
 from hourglass.generate.sources import customer_profiles
+from hourglass.partition import Grain
 
 _VISITS, _CUSTOMERS = 5_000, 2_000  # at scale 1
-_DAILY = frozenset({"customer_profiles", "customer_support"})
+_GRAINS = {"customer_profiles": Grain.DAY, "customer_support": Grain.DAY}
 _DEVICES = {"mobile": 58, "desktop": 36, "tablet": 6}
 _STEPS = (("add_to_cart", 0.4), ("begin_checkout", 0.6), ("purchase", 0.8))
 
@@ -33,7 +34,7 @@ def day(when: date, seed: int = 1, scale: float = 1.0) -> Landed:
         as they land: some of them up to six days later.
     """
     draw = draw_of(when, seed, "lambda_medallion")
-    landing = Landing(draw, lateness=timedelta(days=6), daily=_DAILY)
+    landing = Landing(draw, lateness=timedelta(days=6), grains=_GRAINS)
     customers = max(round(_CUSTOMERS * scale), 20)
     for number in range(max(round(_VISITS * scale), 10)):
         start = midnight(when) + timedelta(hours=23, minutes=58.5) if number == 0 else moment_in(draw, when)

@@ -22,7 +22,7 @@ class Landing:
         late: The share of rows that are held back, 0 to 1.
         lateness: How long at most.
         repeated: The share of rows that arrive twice.
-        daily: Sources whose partitions are days.
+        grains: How the time of sources is cut into partitions, where not by hours; they begin with whole hours.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Landing:
         late: float = 0.03,
         lateness: timedelta = timedelta(hours=4),
         repeated: float = 0.015,
-        daily: frozenset[str] = frozenset(),
+        grains: Mapping[str, Grain] | None = None,
     ) -> None:
         self._draw, self._late, self._lateness = draw, late, lateness
-        self._repeated, self._daily = repeated, daily
+        self._repeated, self._grains = repeated, grains or {}
         self._rows: dict[str, dict[datetime, list[Record]]] = defaultdict(lambda: defaultdict(list))
 
     def send(self, source_id: str, record: Record, sent: datetime, again: Record | None = None) -> None:
@@ -59,8 +59,9 @@ class Landing:
         return {source: dict(sorted(found.items())) for source, found in self._rows.items()}
 
     def _partition(self, source_id: str, moment: datetime) -> datetime:
-        start = moment.replace(minute=0, second=0, microsecond=0)
-        return start.replace(hour=0) if source_id in self._daily else start
+        hour = moment.replace(minute=0, second=0, microsecond=0)
+        grain = self._grains.get(source_id)
+        return grain.floor(hour) if grain else hour
 
 
 def midnight(when: date) -> datetime:
