@@ -26,6 +26,7 @@ IMPATIENT = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
 }
 WORKER = "LocalExecutor worker"
+WHEN = {"triggerer": ("deferred",), WORKER: ("running",)}
 # What is killed at which task; deferred ones are at work in the triggerer. One run for each pass.
 PASSES = {
     "Airflow's processes": {
@@ -84,11 +85,12 @@ class Components:
     def kill_each(self, victims: Mapping[str, str]) -> None:
         """Kill at tasks of one run, by task, and let the run go on each time."""
         for task, victim in victims.items():
-            self.airflow.wait(partial(self._begun, task), PATIENCE_SECONDS, f"{task} does not begin")
+            states = WHEN.get(victim, AT_WORK)
+            self.airflow.wait(partial(self._is, task, states), PATIENCE_SECONDS, f"{task} is not {states}")
             self._kill(victim, task)
 
-    def _begun(self, task: str) -> bool:
-        return self.run().tasks[task] in (*AT_WORK, "success")
+    def _is(self, task: str, states: Sequence[str]) -> bool:
+        return self.run().tasks[task] in (*states, "success")
 
     def _kill(self, victim: str, task: str) -> None:
         before = self.run()

@@ -64,15 +64,16 @@ def warm(cloud: Cloud, folder: Path, snapshot: bool = False) -> Iterator[WarmAir
 
 
 @contextmanager
-def first_run_done(cloud: Cloud, folder: Path, snapshot: bool = False) -> Iterator[Story]:
+def first_run_done(cloud: Cloud, folder: Path, key: str = KEY, snapshot: bool = False) -> Iterator[Story]:
     """A story whose hour is published in its version A.
 
     Args:
         cloud: A running cloud; os.environ points at it.
         folder: An empty folder.
+        key: The hour.
         snapshot: Push the features in snapshot mode.
     """
     with warm(cloud, folder, snapshot) as airflow, FaultProxy(dict(os.environ)) as proxy:
-        story = Story(cloud, airflow, proxy, Hour(KEY, folder))
+        story = Story(cloud, airflow, proxy, Hour(key, folder))
         story.first_run()
         yield story

@@ -5,20 +5,26 @@ The features are pushed as a snapshot here, whose readers follow one pointer; in
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, product
-from typing import Self
+from typing import Any, Self
 
 import pytest
+from google.cloud import bigquery
 
 from local.cloud import Cloud
-from tests.kills.hour import Hour
-from tests.kills.setting import first_run_done
+from tests.kills.hour import SOURCE, Hour
+from tests.kills.setting import ROOT, first_run_done
 from tests.kills.story import Story
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
+SWEEPER = "hourglass_sweeper"
 
 
 class Reader(threading.Thread):
@@ -49,7 +55,8 @@ class Reader(threading.Thread):
 
 @pytest.fixture(scope="module")
 def story(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with first_run_done(cloud, tmp_path_factory.mktemp("kills"), snapshot=True) as found:
+    eight_hours_ago = f"{datetime.now(tz=UTC) - timedelta(hours=8):%Y-%m-%dT%H}"  # its late window is over
+    with first_run_done(cloud, tmp_path_factory.mktemp("kills"), eight_hours_ago, snapshot=True) as found:
         found.replace()
         yield found
 
@@ -83,7 +90,8 @@ def test_readers_see_the_old_hour_until_the_copy_and_the_new_one_from_then_on(st
 
 
 def test_readers_see_one_push_or_the_other_whoever_is_killed(story: Story) -> None:
-    story.heal("serve.refresh_github_hourly_events")
+    for task in ("transform.fct_github_events_model_build", "transform.fct_github_repo_daily_model_build"):
+        story.heal(task)
     with Reader(story.hour) as reader:
         for number, when in product((1, 2), ("before", "after")):
             assert story.kill_worker("serve.push_github_actor", "bigtable", number, when)
@@ -96,3 +104,36 @@ def test_a_killed_bigquery_is_waited_for_and_nothing_is_lost(story: Story) -> No
     story.kill_service("announce.record", "bigquery", "before")
     assert story.cells[-1].victim == "bigquery"
     story.finish()
+
+
+def test_the_command_that_the_ledger_names_takes_in_an_overdue_file(story: Story) -> None:
+    story.version = "A"
+    story.hour.land("A")
+    story.airflow.call("schedule", dag_id=SWEEPER, starts=[story.hour.start])
+    story.airflow.call("settle")
+    assert ledger_row(story.hour)["state"] == "overdue"
+    assert set(story.hour.tables().values()) == {"B"}
+
+    (warning,) = json.loads(ledger_row(story.hour)["warnings"])
+    run_command(warning.partition("To take them in: ")[2])
+    story.airflow.call("settle", dag_id=SOURCE)
+    story.check("A")
+    row, expected = ledger_row(story.hour), story.hour.expected["A"]
+    counts = (row["lines"], row["published_rows"], row["quarantined"])
+    assert row["state"] == "published"
+    assert counts == (expected.lines, len(expected.silver), expected.quarantined.total())
+
+
+def ledger_row(hour: Hour) -> dict[str, Any]:
+    sql = "SELECT * FROM ops.partition_ledger WHERE source = 'github' AND landing_hour = @start"
+    start = bigquery.ScalarQueryParameter("start", "TIMESTAMP", hour.start)
+    config = bigquery.QueryJobConfig(query_parameters=[start])
+    (row,) = bigquery.Client(location="US").query(sql, job_config=config).result()
+    return dict(row.items())
+
+
+def run_command(command: str) -> None:
+    done = subprocess.run(
+        shlex.split(command), capture_output=True, text=True, check=False, timeout=300, cwd=ROOT
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
