@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812 (Spark's own convention)
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
@@ -126,26 +124,3 @@ def check_names(spec: Spec) -> None:
             )
         seen.add(column.lower())
     data_fields(spec.fields)  # refuses source paths that meet
-
-
-def align(column: Column, have: DataType, want: DataType) -> Column:
-    """Shape a value like the table's column: fields the table has and the value lacks become NULL."""
-    if have == want:
-        return column
-    if isinstance(have, StructType) and isinstance(want, StructType):
-        return F.when(column.isNotNull(), F.struct(*align_fields(column, have, want)))
-    if isinstance(have, ArrayType) and isinstance(want, ArrayType):
-        inner_have, inner_want = have.elementType, want.elementType
-        return F.transform(column, lambda item: align(item, inner_have, inner_want))
-    return column
-
-
-def align_fields(parent: Column, have: StructType, want: StructType) -> list[Column]:
-    """The fields of `want` taken from a struct of type `have`, NULL where it lacks them."""
-    known = {f.name: f.dataType for f in have.fields}
-    return [
-        align(parent[f.name], known[f.name], f.dataType).alias(f.name)
-        if f.name in known
-        else F.lit(None).cast(f.dataType).alias(f.name)
-        for f in want.fields
-    ]

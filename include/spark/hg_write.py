@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import ArrayType, DataType, StructType
 
-from hg_schema import align_fields
 from hg_spec import RefineError, Spec
 from hg_sql import quoted, timestamp
 
 TARGET_FILE_BYTES = 256 * 1024 * 1024
+ANY_SCHEMA = "write.spark.accept-any-schema"
 PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
@@ -27,6 +27,8 @@ PROPERTIES = {
     "write.distribution-mode": "none",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
+    # A batch of an older schema version writes the columns it knows, and readers find NULL in the others.
+    ANY_SCHEMA: "true",
     # Hours that commit at the same time retry on each other's commit.
     "commit.retry.num-retries": "20",
     "commit.retry.min-wait-ms": "100",
@@ -51,16 +53,13 @@ class Committed:
         return sum(f["rows"] for f in self.files)
 
 
-def ensure_table(spark: SparkSession, table: str, wanted: StructType) -> StructType:
+def ensure_table(spark: SparkSession, table: str, wanted: StructType) -> None:
     """Create the table when missing and add the columns it lacks.
 
     Args:
         spark: the session.
         table: catalog.namespace.table.
-        wanted: the columns this batch writes.
-
-    Returns:
-        The table's columns, which may be more than `wanted`.
+        wanted: the columns this batch writes; the table may have more, of a newer schema version.
 
     Raises:
         RefineError: a column has another type than the schema says.
@@ -75,8 +74,9 @@ def ensure_table(spark: SparkSession, table: str, wanted: StructType) -> StructT
             f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg PARTITIONED BY (hours(landing_hour)) "
             f"TBLPROPERTIES ({properties})"
         )
+    elif ANY_SCHEMA not in {row[0] for row in spark.sql(f"SHOW TBLPROPERTIES {name}").collect()}:
+        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{ANY_SCHEMA}' = '{PROPERTIES[ANY_SCHEMA]}')")
     _add_columns(spark, table, name, wanted)
-    return spark.table(table).schema
 
 
 def _add_columns(spark: SparkSession, table: str, name: str, wanted: StructType) -> None:
@@ -138,34 +138,30 @@ def _missing_inside(
 def overwrite(frame: DataFrame, spec: Spec, table: str, columns: StructType, tasks: int) -> Committed:
     """Replace exactly the partition's landing hour, in one atomic commit.
 
+    The data files have the batch's own columns, also where the table has more: the gate loads the files by
+    the batch's schema.
+
     Args:
         frame: the hour's rows.
         spec: the batch's spec.
         table: catalog.namespace.table.
-        columns: the table's columns (what ensure_table returned).
+        columns: the columns to write (what ensure_table was given).
         tasks: how many tasks write, each at least one file.
 
     Returns:
         What the commit left.
     """
     spark = frame.sparkSession
-    have = frame.schema
-    shaped = frame.select(*_shaped(have, columns)).coalesce(tasks)
+    shaped = frame.select(*[F.col(quoted(name)) for name in columns.fieldNames()]).coalesce(tasks)
     hour = F.expr(timestamp(spec.start.isoformat()))
     (
         shaped.writeTo(table)
         .option(f"snapshot-property.{BATCH_PROPERTY}", spec.batch_id)
         .option("snapshot-property.hourglass-manifest", spec.manifest_hash)
+        .option("check-ordering", "false")
         .overwrite(F.col("landing_hour") == hour)
     )
     return committed(spark, spec, table)
-
-
-def _shaped(have: StructType, columns: StructType) -> list[Any]:
-    if have == columns:
-        return [F.col(quoted(name)) for name in columns.fieldNames()]
-    whole = F.struct(*[F.col(quoted(name)) for name in have.fieldNames()])
-    return align_fields(whole, have, columns)
 
 
 def committed(spark: SparkSession, spec: Spec, table: str) -> Committed:

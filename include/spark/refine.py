@@ -77,8 +77,9 @@ def run(spark: SparkSession, spec: Spec) -> dict[str, Any]:
         hg_schema.check_names(spec)
         hg_expressions.check_expressions(spark, spec)
         hg_pii.check(spec)
-        silver_columns = hg_write.ensure_table(spark, spec.silver_table, hg_schema.silver_type(spec))
-        bad_columns = hg_write.ensure_table(spark, spec.quarantine_table, hg_schema.quarantine_type())
+        silver_columns, bad_columns = hg_schema.silver_type(spec), hg_schema.quarantine_type()
+        hg_write.ensure_table(spark, spec.silver_table, silver_columns)
+        hg_write.ensure_table(spark, spec.quarantine_table, bad_columns)
         words.append(f"{spec.silver_table} and {spec.quarantine_table} are ready")
     with progress.phase("read") as words:
         judged = _read(spark, spec, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb
@@ -82,8 +82,37 @@ def quick_columns(columns: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def nested_fields(alter: Callable[..., None]) -> Callable[..., None]:
+    """Add the fields that a RECORD has gained; local-bigquery adds columns only."""
+
+    def run(project_id: str, dataset_id: str, table_id: str, fields: list[Any]) -> None:
+        there = tables.columns(project_id, dataset_id, table_id)
+        alter(project_id, dataset_id, table_id, fields)
+        table = tables.name(project_id, dataset_id, table_id)
+        for path, field in added_inside(there, fields, ""):
+            kind = types.column(field, nested=True).removeprefix(tables.quote(field.name))
+            database.execute(f"ALTER TABLE {table} ADD COLUMN {path}{tables.quote(field.name)}{kind}")
+
+    return run
+
+
+def added_inside(there: list[Any], wanted: list[Any], path: str) -> Iterator[tuple[str, Any]]:
+    """The fields that records have gained, each with the path that leads to it."""
+    known = {field.name.casefold(): field for field in there}
+    for field in wanted:
+        same = known.get(field.name.casefold())
+        if same is None and path:
+            yield path, field
+        elif same is not None and same.fields:
+            element = tables.quote("element") + "." if same.mode == "REPEATED" else ""
+            yield from added_inside(
+                same.fields, field.fields or [], f"{path}{tables.quote(field.name)}.{element}"
+            )
+
+
 def apply() -> None:
     """Install the resource repairs."""
     tables._lookup = quick_lookup(tables._lookup)
     tables.columns = tabledata.columns = quick_columns(tables.columns)
+    tables._alter = nested_fields(tables._alter)
     tables.load = refresh_settings(exact_counts(tables.load))

@@ -108,6 +108,26 @@ def test_hours_add_columns_at_the_same_time(hours: Hours, spark: Any) -> None:
         assert [row[f"new_{n}"] for n in range(4)] == ["x" if n == number else None for n in range(4)]
 
 
+def test_an_older_version_writes_its_own_columns_alone(hours: Hours, spark: Any) -> None:
+    """After a schema was rolled back, the gate loads the files by the schema that is configured."""
+    six, seven = hours(SIX), hours(SEVEN)
+    seven.schema.insert(1, column("colour", "STRING"))
+    actor = next(f for f in seven.schema if f["name"] == "actor")
+    seven.schema[seven.schema.index(actor)] = {
+        **actor,
+        "fields": [*actor["fields"], column("nick", "STRING")],
+    }
+    seven.gz("a.gz", [json.dumps(event(2, at=SEVEN, colour="red")).encode()])
+    seven.refine()
+    six.gz("a.gz", [line(1, actor={"id": 1, "email": "e"})])
+    (file,) = six.refine().outcome["files"]["silver"]
+    written = spark.read.parquet(file["uri"])
+    assert "colour" not in written.columns
+    assert "nick" not in written.select("actor.*").columns
+    (row,) = six.rows(_tables(six)["silver"])
+    assert (row["id"], row["colour"], row["actor"]["nick"], row["actor"]["email"]) == ("1", None, None, "e")
+
+
 def test_new_fields_become_columns_and_old_ones_stay(hours: Hours, spark: Any) -> None:
     six, seven = hours(SIX), hours(SEVEN)
     six.gz("a.gz", [line(1, actor={"id": 1, "email": "e"}, items=[{"sku": "a"}])])

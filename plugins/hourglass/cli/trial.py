@@ -181,10 +181,10 @@ class Trial:
         files = gcs.read_json(self._storage, outcome_uri)["files"]
         for flow in bq.flows(self.scratch).values():
             self._say(f"gate: load {flow.name}")
-            bq.create_candidate(self._bigquery, self.platform, self.scratch, flow, self.partition)
+            loaded = bq.create_candidate(self._bigquery, self.platform, self.scratch, flow, self.partition)
             if uris := [f["uri"] for f in files[flow.name]]:
                 name = flow.candidate(self.platform, self.scratch, self.partition)
-                self._bigquery.create_job(bq.load_configuration(name, self.scratch, flow, uris)).result()
+                self._bigquery.create_job(bq.load_configuration(name, self.scratch, loaded, uris)).result()
 
     def _candidate(self, flow: str) -> bq.TableName:
         return bq.flows(self.scratch)[flow].candidate(self.platform, self.scratch, self.partition)

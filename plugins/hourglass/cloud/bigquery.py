@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from hourglass.config import Platform, Source
 from hourglass.partition import Partition
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import Client
+    from google.cloud.bigquery import Client, SchemaField, Table
 
     from hourglass.config.owner import Owner
 
@@ -100,14 +100,24 @@ def ensure_dataset(bigquery: Client, platform: Platform, dataset: str) -> None:
 
 def create_candidate(
     bigquery: Client, platform: Platform, source: Source, flow: Flow, partition: Partition
-) -> None:
+) -> Flow:
     """Create the empty candidate table anew, with schema, labels and expiry.
 
-    It has the published table's partitioning and clustering, so that publishing is a copy of one partition,
-    which BigQuery does without reading a byte.
-    """
-    from google.cloud.bigquery import Table
+    It has the published table's partitioning, clustering and fields in their order, so that publishing is a copy
+    of one partition, which BigQuery does without reading a byte.
 
+    Returns:
+        The flow with the candidate's columns: the published table may have some of a newer schema version.
+    """
+    from google.api_core.exceptions import NotFound
+    from google.cloud.bigquery import SchemaField, Table
+
+    try:
+        there = bigquery.get_table(str(flow.published(platform, source))).schema
+    except NotFound:
+        there = []
+    fields = _united(there, [SchemaField.from_api_repr(c) for c in flow.columns])
+    flow = replace(flow, columns=[field.to_api_repr() for field in fields])
     name = flow.candidate(platform, source, partition)
     expires = datetime.now(tz=UTC) + source.file.retention.candidate
     resource = {
@@ -118,10 +128,15 @@ def create_candidate(
     ensure_dataset(bigquery, platform, name.dataset)
     bigquery.delete_table(str(name), not_found_ok=True)
     bigquery.create_table(Table.from_api_repr(resource))
+    return flow
 
 
-def ensure_published(bigquery: Client, platform: Platform, source: Source, flow: Flow) -> None:
-    """Create the published table, or add the columns that the schema has gained."""
+def ensure_published(bigquery: Client, platform: Platform, source: Source, flow: Flow) -> Table:
+    """Create the published table, or add the fields that the schema has gained.
+
+    Returns:
+        The table.
+    """
     from google.api_core.exceptions import NotFound
     from google.cloud.bigquery import SchemaField, Table
 
@@ -134,13 +149,47 @@ def ensure_published(bigquery: Client, platform: Platform, source: Source, flow:
         table = bigquery.get_table(str(name))
     except NotFound:
         ensure_dataset(bigquery, platform, name.dataset)
-        bigquery.create_table(Table.from_api_repr(resource), exists_ok=True)
-        return
-    wanted = [SchemaField.from_api_repr(c) for c in flow.columns]
-    there = {f.name for f in table.schema}
-    if any(f.name not in there for f in wanted):
-        table.schema = [*table.schema, *(f for f in wanted if f.name not in there)]
-        bigquery.update_table(table, ["schema"])
+        return bigquery.create_table(Table.from_api_repr(resource), exists_ok=True)
+    return widen(bigquery, table, [SchemaField.from_api_repr(c) for c in flow.columns])
+
+
+def widen(bigquery: Client, table: Table, wanted: Sequence[SchemaField]) -> Table:
+    """Add the fields that a table lacks, also inside of records; its rows read NULL in them.
+
+    A candidate needs this where the published table has gained fields since it was loaded: BigQuery copies a
+    partition between tables of the same fields.
+
+    Args:
+        bigquery: The client.
+        table: The table.
+        wanted: Fields that it shall have; it may have others.
+
+    Returns:
+        The table.
+    """
+    found = _united(table.schema, wanted)
+    if found == list(table.schema):
+        return table
+    table.schema = found
+    return bigquery.update_table(table, ["schema"])
+
+
+def _united(there: Sequence[SchemaField], wanted: Sequence[SchemaField]) -> list[SchemaField]:
+    by_name = {field.name: field for field in wanted}
+    known = {field.name for field in there}
+    return [
+        *(_with_fields(f, by_name[f.name]) if f.name in by_name else f for f in there),
+        *(f for f in wanted if f.name not in known),
+    ]
+
+
+def _with_fields(there: SchemaField, wanted: SchemaField) -> SchemaField:
+    from google.cloud.bigquery import SchemaField
+
+    fields = _united(there.fields, wanted.fields)
+    if fields == list(there.fields):
+        return there
+    return SchemaField.from_api_repr({**there.to_api_repr(), "fields": [f.to_api_repr() for f in fields]})
 
 
 def _table_resource(name: TableName, source: Source, flow: Flow, *, require_filter: bool) -> dict[str, Any]:

@@ -32,14 +32,14 @@ class LoadCandidateOperator(FlowJobOperator):
         """Create the table, and start the load job when there is a file to load."""
         partition = partition_of(context, self.source.grain)
         outcome = gcs.read_json(gcs.client(self.gcp_conn_id), self.outcome_uri)
-        uris = [f["uri"] for f in outcome["files"][self.flow.name]]
+        uris = [f["uri"] for f in outcome["files"][self.flow_name]]
         bigquery = bq.client(self.platform, self.gcp_conn_id)
-        bq.create_candidate(bigquery, self.platform, self.source, self.flow, partition)
-        name = self.flow.candidate(self.platform, self.source, partition)
+        flow = bq.create_candidate(bigquery, self.platform, self.source, self.flow, partition)
+        name = flow.candidate(self.platform, self.source, partition)
         self.log.info("Candidate %s: %d data files", name, len(uris))
         job = None
         if uris:
-            self.configuration = bq.load_configuration(name, self.source, self.flow, uris)
+            self.configuration = bq.load_configuration(name, self.source, flow, uris)
             job = super().execute(context)
         hand_on(context, self.outcome_uri)
         return job

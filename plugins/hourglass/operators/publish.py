@@ -31,7 +31,7 @@ class PublishPartitionOperator(FlowJobOperator):
         partition = partition_of(context, self.source.grain)
         outcome = in_step(self.source, partition, handed_on(context, *LOADS, ACCOUNT, VALIDATE))
         bigquery = bq.client(self.platform, self.gcp_conn_id)
-        bq.ensure_published(bigquery, self.platform, self.source, self.flow)
+        target = bq.ensure_published(bigquery, self.platform, self.source, self.flow)
         candidate = self.flow.candidate(self.platform, self.source, partition)
         published = self.flow.published(self.platform, self.source)
         if partition.grain.shares_hour:
@@ -39,10 +39,12 @@ class PublishPartitionOperator(FlowJobOperator):
                 candidate, published, self.source, self.flow, partition
             )
             return self._done(context, outcome, super().execute(context))
-        if not bigquery.get_table(str(candidate)).num_rows:
+        table = bigquery.get_table(str(candidate))
+        if not table.num_rows:
             bigquery.delete_table(f"{published}${partition.decorator}", not_found_ok=True)
             self.log.info("%s has no rows: removed %s$%s", candidate, published, partition.decorator)
             return self._done(context, outcome, None)
+        bq.widen(bigquery, table, target.schema)
         self.configuration = bq.copy_configuration(candidate, published, self.source, partition)
         return self._done(context, outcome, super().execute(context))
 
