@@ -31,7 +31,7 @@ demo: setup ## two real hours through all seven stages, then what came out
 test: setup ## unit, integration and end-to-end tests
 	@$(PY) -m pytest $(LANES) tests/unit
 	@.local/venvs/spark/bin/python -m pytest $(LANES) tests/spark
-	@$(PY) -m pytest $(LANES) tests/integration tests/e2e tests/chaos
+	@$(PY) -m pytest $(LANES) tests/integration tests/e2e tests/chaos tests/kills/test_kills.py
 
 test-sources: setup ## every shipped source's DAG on generated data (make test runs one of each kind)
 	@HOURGLASS_TEST_SOURCES=all $(PY) -m pytest tests/e2e/test_sources.py
@@ -40,7 +40,11 @@ chaos: setup ## [SEQUENCES=30] [SEED=1]: random sequences of files, clears, back
 	@$(PY) -m tests.chaos --sequences $(or $(SEQUENCES),30) $(if $(SEED),--seed $(SEED))
 
 kill-matrix: setup ## [MOST=3]: kill everything at every stage, heal it, write docs/reference/kill-matrix.md
-	@$(PY) -m tests.kills $(MOST)
+	@$(PY) -m pytest tests/kills
+	@PYTHONPATH=plugins $(PY) -m tests.kills $(MOST)
+
+concurrency: setup ## [HOURS=24]: a day of one source and four others at once, write docs/reference/concurrency.md
+	@PYTHONPATH=plugins $(PY) -m tests.concurrency $(HOURS)
 
 lint: setup ## ruff, mypy, import-linter, sqlfluff, the sources and what is generated from them
 	@.venv/bin/ruff check .
