@@ -14,6 +14,7 @@ from hourglass.config.explain import problems_of
 from hourglass.config.serving import FeatureSet, Identifier
 from hourglass.config.types import Duration, Strict
 
+_FILE = "warehouse.yaml"
 _REFERENCE = "warehouse.md#warehouse-file"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = (
@@ -55,6 +56,15 @@ class WarehouseFile(Strict):
     exports: Exports = Field(default_factory=Exports, description="The weekly copy.")
 
 
+def has_warehouse(include: Path) -> bool:
+    """Whether the deployment has a daily DAG: one that only carries sources has no file of its settings.
+
+    Args:
+        include: The include folder.
+    """
+    return (include / _FILE).exists()
+
+
 def load_warehouse(include: Path) -> WarehouseFile:
     """Read the settings.
 
@@ -64,7 +74,7 @@ def load_warehouse(include: Path) -> WarehouseFile:
     Raises:
         ConfigError: The file is missing or wrong; every mistake with its line and column.
     """
-    document = read_document(include / "warehouse.yaml")
+    document = read_document(include / _FILE)
     document.anchor = _REFERENCE
     try:
         return WarehouseFile.model_validate(document.data)
