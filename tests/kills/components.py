@@ -98,12 +98,14 @@ class Components:
         shown = as_readers_see(self.hour.shown(), self.version)
         state = str(before.tasks[task])
         self._await(task)
+        run = self.run()
         healed = "its supervisor, which starts it again"
-        if self.run().state == "failed":
+        if "failed" in run.tasks.values():  # perhaps one that died with it: gate.account has no second try
+            self.airflow.settle([SOURCE], PATIENCE_SECONDS)
             self.airflow.clear(SOURCE, self.hour.start, only_failed=True)
             self._await(task)
             healed = "a clear"
-        elif self.run().tries[task] > before.tries[task]:
+        elif run.tries[task] > before.tries[task]:
             healed = "Airflow's retry"
         place = f"while the task is {state}" if state in AT_WORK else "when the task has succeeded"
         self.cells.append(Cell(task.partition(".")[0], task, victim, place, state, shown, healed))
