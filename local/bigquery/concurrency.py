@@ -19,6 +19,8 @@ PAUSE_SECONDS = 0.01
 _registry = threading.Lock()
 _writers: dict[tuple[str, ...], threading.RLock] = {}
 _submissions = threading.Lock()
+# When each table's rows were last changed, in milliseconds; forgotten when the process ends.
+changed_at: dict[tuple[str, ...], int] = {}
 
 
 @contextlib.contextmanager
@@ -36,6 +38,7 @@ def writing(*table: str) -> Iterator[None]:
         lock = _writers.setdefault(key, threading.RLock())
     with lock:
         yield
+        changed_at[key] = int(time.time() * 1000)
 
 
 def retried(function: Callable[..., T]) -> Callable[..., T]:

@@ -11,6 +11,8 @@ from local_bigquery.engine import database, types
 from local_bigquery.errors import not_found
 from local_bigquery.models import Table
 
+from local.bigquery.concurrency import changed_at
+
 
 def exact_counts(load: Callable[..., Table]) -> Callable[..., Table]:
     """Report the number of rows there are; local-bigquery reports DuckDB's estimate."""
@@ -28,6 +30,19 @@ def exact_counts(load: Callable[..., Table]) -> Callable[..., Table]:
         return resource.replace(
             numRows=str(rows), numBytes=size, numTotalLogicalBytes=size, numActiveLogicalBytes=size
         )
+
+    return run
+
+
+def change_times(load: Callable[..., Table]) -> Callable[..., Table]:
+    """Report when a table's rows were changed; local-bigquery reports when its description was."""
+
+    def run(*reference: str) -> Table:
+        resource = load(*reference)
+        changed = changed_at.get(tuple(part.casefold() for part in reference), 0)
+        if changed <= int(resource.lastModifiedTime or 0):
+            return resource
+        return resource.replace(lastModifiedTime=str(changed))
 
     return run
 
@@ -115,4 +130,4 @@ def apply() -> None:
     tables._lookup = quick_lookup(tables._lookup)
     tables.columns = tabledata.columns = quick_columns(tables.columns)
     tables._alter = nested_fields(tables._alter)
-    tables.load = refresh_settings(exact_counts(tables.load))
+    tables.load = change_times(refresh_settings(exact_counts(tables.load)))

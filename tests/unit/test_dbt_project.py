@@ -12,11 +12,12 @@ import pytest_socket
 import yaml
 from dbt.cli.main import dbtRunner
 
+from local.credentials.key import write_key
+from tests.unit.partition_predicates import unbounded
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "include/dbt"
 Node = dict[str, Any]
-# A domain of the marts may be without models.
-STRICTLY = ["--warn-error-options", "{error: all, silence: [UnusedResourceConfigPath]}"]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         patch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
         pytest_socket.disable_socket(allow_unix_socket=True)
         try:
-            parsed = dbtRunner().invoke(["parse", *STRICTLY, "--no-partial-parse", *arguments])
+            parsed = dbtRunner().invoke(["parse", "--warn-error", "--no-partial-parse", *arguments])
             assert parsed.success, parsed.exception
             yield arguments
         finally:
@@ -56,6 +57,66 @@ def tests_of(manifest: dict[str, Any]) -> dict[str, list[Node]]:
         if node["resource_type"] == "test":
             found.setdefault(node["attached_node"], []).append(node)
     return found
+
+
+@pytest.fixture(scope="module")
+def compiled(
+    target: list[str], manifest: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The SQL of every incremental model for one event date, by the model's name; compiling asks no service."""
+    key = tmp_path_factory.mktemp("key") / "key.json"
+    write_key(key, "http://127.0.0.1:9", "hourglass-parse")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOURGLASS_PROJECT", "hourglass-parse")
+        patch.setenv("HOURGLASS_EVENT_DATES", "2026-01-05")
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        command = [
+            "compile",
+            "--no-introspect",
+            "--no-populate-cache",
+            "-s",
+            "config.materialized:incremental",
+        ]
+        done = dbtRunner().invoke([*command, *target])
+        assert done.success, done.exception
+    return {run.node.name: run.node.compiled_code for run in done.result}
+
+
+def test_an_incremental_model_reads_only_the_partitions_that_it_needs(
+    models: dict[str, Node], manifest: dict[str, Any], compiled: dict[str, str]
+) -> None:
+    partitioned = {(m["schema"], m["alias"]): selectable(m) for m in models.values()}
+    for table in manifest["sources"].values():
+        if table["schema"] == "silver":
+            partitioned[table["schema"], table["identifier"]] = {"landing_hour"}
+    dated = [name for name, model in models.items() if name in compiled and selectable(model)]
+    assert len(dated) > 40
+    assert {n: bad for n in dated if (bad := unbounded(compiled[n], partitioned))} == {}
+    # Without its predicates the first of them would be found.
+    fact = compiled["fct_github_events"].replace("landing_hour >=", "1 <=").replace("landing_hour <", "1 >")
+    assert unbounded(fact.replace("event_date in", "1 in"), partitioned) == ["staging.stg_github__events"]
+
+
+def selectable(model: Node) -> set[str]:
+    """The columns by any of which partitions of a model, or of what a view reads, can be selected."""
+    if model["config"]["materialized"] == "view":
+        return {"landing_hour", "event_date"} & set(model["columns"])
+    return {partition["field"]} if (partition := model["config"].get("partition_by")) else set()
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("select * from `p`.`gold`.`t` where event_date in (date '2026-01-05')", []),
+        ("select * from `p`.`gold`.`t` where event_date >= date '1970-01-01'", ["gold.t"]),
+        ("select * from `p`.`gold`.`t` -- where event_date = date '2026-01-05'", ["gold.t"]),
+        ("select * from (select * from `p`.`gold`.`t`) where event_date = date '2026-01-05'", ["gold.t"]),
+        ("select 1 from `p`.`gold`.`t` where event_date = 1 union all select 2 from `p`.`gold`.`t`", ["gold.t"]),
+        ("select * from `p`.`gold`.`t` where ((event_date >= date '2026-01-05' and x in (1)))", []),
+    ],
+)  # fmt: skip
+def test_a_read_without_a_bound_is_found(sql: str, found: list[str]) -> None:
+    assert unbounded(sql, {("gold", "t"): {"event_date"}}) == found
 
 
 def test_every_model_says_what_it_is_and_whose(
@@ -159,3 +220,18 @@ def test_the_profile_bounds_cost_and_time(target_name: str, most_bytes: int) -> 
     # In prod an environment variable may raise it; this is its default.
     assert str(most_bytes) in str(profile["maximum_bytes_billed"])
     assert (profile["job_execution_timeout_seconds"], profile["job_retries"]) == (300, 1)
+
+
+def test_metrics_and_those_who_use_the_marts_are_declared(manifest: dict[str, Any]) -> None:
+    metrics = {m["name"]: m for m in manifest["metrics"].values()}
+    assert {
+        "daily_active_users",
+        "sessions",
+        "order_revenue",
+        "cart_conversion",
+        "lifetime_value_90d",
+    } <= set(metrics)
+    assert [name for name, metric in metrics.items() if not metric["config"]["meta"].get("owner")] == []
+    for used in manifest["exposures"].values():
+        assert used["owner"]["email"], used["name"]
+        assert used["depends_on"]["nodes"], used["name"]
