@@ -19,8 +19,10 @@ from tests.kills.story import Cell, as_readers_see
 KEY = "2021-07-23T06"
 PATIENCE_SECONDS = 900.0
 AT_WORK = ("running", "deferred")
-# Airflow gives up a silent process after five minutes; a test need not wait so long.
+# Airflow gives up a silent process after five minutes, and a task whose worker died before its first word after ten;
+# a test need not wait so long.
 IMPATIENT = {
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",

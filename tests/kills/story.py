@@ -121,14 +121,21 @@ class Story:
 
     def kill_workers(self, task: str) -> None:
         """Kill the task's process before and after the first requests with which it changes something."""
+        self._come_to(task)
         for service in CHANGED_BY.get(task, ()):
             for number, when in product(range(1, self.most + 1), ("before", "after")):
                 if not self.kill_worker(task, service, number, when):
                     break
         self.heal(task)  # or the next task's first request would be this one's
 
+    def _come_to(self, task: str) -> None:
+        """Let what comes before a task succeed, so that the next request is not another task's."""
+        for earlier in TASKS[: TASKS.index(task)]:
+            self.heal(earlier)
+
     def kill_services(self, task: str) -> None:
         """Kill each service that the task changes something in: as it is asked, and when it has done it."""
+        self._come_to(task)
         for service, when in product(CHANGED_BY.get(task, ()), ("before", "after")):
             self.kill_service(task, service, when)
 
@@ -208,11 +215,18 @@ class Story:
 
     def kill_worker(self, task: str, service: str, number: int, when: str) -> bool:
         """Whether the kill hit: a task asks for so much and no more."""
-        if self._hit_worker(task, service, number, when):
-            return True
-        return self._has_failed() and self._hit_worker(task, service, number, when)
+        for _ in range(2):
+            hit = self._hit_worker(task, service, number, when)
+            if hit is None and not self._has_failed():
+                return False
+            if hit == task:
+                break
+            if hit:  # a task beside it asked first
+                self.heal(hit)
+        return hit is not None
 
-    def _hit_worker(self, task: str, service: str, number: int, when: str) -> bool:
+    def _hit_worker(self, task: str, service: str, number: int, when: str) -> str | None:
+        """The task that was killed."""
         method, path = CHANGES[service]
         hit: list[Seen] = []
         self._unless_done(task)
@@ -233,13 +247,13 @@ class Story:
         finally:
             self.proxy.remove(rule_id)
         if not hit:
-            return False
+            return None
         place = f"{when} {described(hit[0])}"
         healed = "Airflow's retry" if len(self.cells) % 2 else "a clear"
         at = self._note(task, "task process", place, healed)
         if healed == "a clear":
             self._clear([at])
-        return True
+        return at
 
     def kill_service(self, task: str, service: str, when: str) -> None:
         """Kill a service when a task asks it for a change, and run the task until it has succeeded."""

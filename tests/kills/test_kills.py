@@ -18,6 +18,8 @@ from typing import Any, Self
 import pytest
 from google.cloud import bigquery
 
+from hourglass.config import Platform
+from hourglass.ledger.store import states
 from local.cloud import Cloud
 from tests.kills.hour import SOURCE, Hour
 from tests.kills.setting import ROOT, first_run_done
@@ -125,11 +127,10 @@ def test_the_command_that_the_ledger_names_takes_in_an_overdue_file(story: Story
 
 
 def ledger_row(hour: Hour) -> dict[str, Any]:
-    sql = "SELECT * FROM ops.partition_ledger WHERE source = 'github' AND landing_hour = @start"
-    start = bigquery.ScalarQueryParameter("start", "TIMESTAMP", hour.start)
-    config = bigquery.QueryJobConfig(query_parameters=[start])
-    (row,) = bigquery.Client(location="US").query(sql, job_config=config).result()
-    return dict(row.items())
+    client = bigquery.Client(location="US")
+    end = hour.start + timedelta(minutes=59)
+    (row,) = states(client, Platform.from_env(), SOURCE, hour.start, end)
+    return row
 
 
 def run_command(command: str) -> None:
