@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
+from google.cloud import bigquery
 
 from hourglass.cloud.dataproc import BatchHook
 from hourglass.config import Platform
 from hourglass.config.loader import load_source
+from hourglass.config.owner import Warehouse
 from hourglass.config.serving import FeatureSet
+from hourglass.config.warehouse import load_warehouse
 from hourglass.features.read import Store, open_store
 from hourglass.operators.push_features import PushFeaturesOperator
 
@@ -157,3 +160,43 @@ def test_a_query_without_an_entity_is_named(platform: Platform, name: str) -> No
         Exception, match=rf"feature set {name} has no column 'entity'[\s\S]*#features-not-pushed"
     ):
         push(platform, "SELECT 6 AS n", name)
+
+
+def test_the_warehouses_sets_are_pushed_by_day(store: Store) -> None:
+    client, platform = bigquery.Client(), Platform.from_env()
+    client.create_dataset("gold", exists_ok=True)
+    names = [
+        "sessions_7d",
+        "events_7d",
+        "views_7d",
+        "interactions_7d",
+        "active_days_7d",
+        "interaction_rate_7d",
+    ]
+    names += ["engagement_seconds_7d", "days_since_previous_activity", "views_1d", "users_1d", "users_7d"]
+    numbers = ", ".join(f"{number} AS {name}" for number, name in enumerate([*names, "shares_7d"]))
+    day = "DATE '2021-07-21' AS event_date"
+    for table, columns in (
+        ("user_features", f"'ada' AS user_id, 'standard' AS user_segment, 'DE' AS user_country, {numbers}"),
+        ("recommendation_features", f"'photo' AS content_id, {numbers}"),
+        (
+            "fct_recommendations",
+            "'ada' AS user_id, c AS content_id, n AS recommendation_rank, 9 - n AS score",
+        ),
+    ):
+        rows = "FROM UNNEST(['b', 'a']) AS c WITH OFFSET AS n" if table.startswith("fct") else ""
+        client.query_and_wait(f"CREATE OR REPLACE TABLE gold.{table} AS SELECT {day}, {columns} {rows}")
+    sets = {one.name: one for one in load_warehouse(platform.include).feature_sets}
+    for name, feature_set in sets.items():
+        task = PushFeaturesOperator(
+            task_id=f"push_{name}", feature_set=feature_set, source=Warehouse(), platform=platform
+        )
+        assert task.execute(context_of(datetime(2021, 7, 21, tzinfo=UTC))) == 1
+    user, photo = store.features("user_features", "ada"), store.features("item_features", "photo")
+    top = store.features("user_recommendations", "ada")
+    assert user is not None
+    assert photo is not None
+    assert top is not None
+    assert (user.values["events_7d"], user.values["user_country"], user.as_of.day) == (1, "DE", 22)
+    assert photo.values["shares_7d"] == 11
+    assert top.values == {"items": ["b", "a"], "scores": [9, 8]}

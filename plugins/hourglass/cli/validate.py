@@ -13,7 +13,7 @@ from hourglass.config.errors import ConfigError, Problem
 from hourglass.config.features import load_registry
 from hourglass.config.loader import load_sources, source_files
 from hourglass.config.platform import include_folder
-from hourglass.config.warehouse import load_warehouse
+from hourglass.config.warehouse import WAREHOUSE_FILE, load_warehouse
 
 
 def run(files: Sequence[Path], form: str) -> int:
@@ -63,7 +63,7 @@ def _check(files: list[Path]) -> tuple[int, list[Problem]]:
 def _of_warehouse(include: Path) -> list[Problem]:
     """The mistakes of the files that no source owns, where they are there."""
     problems: list[Problem] = []
-    for name, load in (("warehouse.yaml", load_warehouse), ("features/registry.yaml", load_registry)):
+    for name, load in ((WAREHOUSE_FILE, load_warehouse), ("features/registry.yaml", load_registry)):
         if (include / name).is_file():
             try:
                 load(include)

@@ -15,6 +15,7 @@ from hourglass.config.serving import FeatureSet, Identifier
 from hourglass.config.types import Duration, Strict
 
 _FILE = "warehouse.yaml"
+WAREHOUSE_FILE = "warehouse.yaml"
 _REFERENCE = "warehouse.md#warehouse-file"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = (
