@@ -113,6 +113,17 @@ def test_a_source_runs_the_seven_stages_in_order(bag: Any) -> None:
     assert tasks["announce.record"]["trigger_rule"].lower().endswith("all_done")
 
 
+def test_the_daily_dag_waits_builds_serves_and_then_publishes(bag: Any) -> None:
+    order = ["day", "transform", "serve", "docs", "exports"]
+    tasks = bag["dags"]["hourglass_daily"]["tasks"]
+    assert sorted({t.split(".")[0] for t in tasks}, key=order.index) == order
+    assert tasks["day.wait"]["type"] == "WaitForDay"
+    assert tasks["transform.dim_date_model_build"]["upstream"] == ["day.wait"]
+    assert "transform.dim_users_model_build" in tasks["serve.push_user_features"]["upstream"]
+    assert "serve.refresh_low_stock" in tasks["docs.publish"]["upstream"]
+    assert tasks["exports.tables"]["upstream"] == ["exports.due"]
+
+
 def test_pools_are_declared(bag: Any) -> None:
     settings = yaml.safe_load((ROOT / "airflow_settings.yaml").read_text())["airflow"]
     pools = {p["pool_name"]: p for p in settings["pools"]}
