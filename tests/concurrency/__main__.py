@@ -21,9 +21,10 @@ from typing import Any
 
 from google.cloud import bigquery
 
-from hourglass.config import load_source
+from hourglass.config import Platform, load_source
 from hourglass.generate.core import Rates, Tally
 from hourglass.generate.write import generate
+from hourglass.ledger.store import states
 from hourglass.partition import Partition
 from tests.concurrency.memory import Memory
 from tests.concurrency.page import PAGE, page
@@ -149,8 +150,8 @@ def check(airflow: RealAirflow, hours: list[Hour], tallies: Mapping[str, Tally])
 
 def check_ledger(source: str, start: datetime, counts: tuple[int, int, int, int]) -> None:
     """The ledger's row of a partition: every line is published, quarantined or a repeat, and so many of each."""
-    sql = f"SELECT * FROM ops.partition_ledger WHERE source = '{source}' AND landing_hour = @start"
-    (row,) = query(sql, start)
+    client = bigquery.Client(location="US")
+    (row,) = states(client, Platform.from_env(), source, start, start + timedelta(minutes=59))
     found = tuple(row[name] for name in ("lines", "silver", "quarantined", "duplicates"))
     assert (row["state"], found) == ("published", counts), f"{source} {start}: {row}, not {counts}"
     assert found[0] == sum(found[1:])
