@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 /usr/bin/python3.11 python3; do \
 	"$$p" -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 # Two files of tests at a time, each lane with a local cloud of its own.
-LANES := -n 2 --dist loadfile
+LANES := -n 2 --dist loadgroup
 LOCAL := $(PY) -m local
 IN_CLOUD := $(LOCAL) exec --
 HOURGLASS := PYTHONPATH=plugins $(PY) -m hourglass
@@ -31,7 +31,7 @@ demo: setup ## two real hours through all seven stages, then what came out
 test: setup ## unit, integration and end-to-end tests
 	@$(PY) -m pytest $(LANES) tests/unit
 	@.local/venvs/spark/bin/python -m pytest $(LANES) tests/spark
-	@$(PY) -m pytest $(LANES) tests/integration tests/e2e tests/chaos tests/kills/test_kills.py
+	@$(PY) -m pytest $(LANES) tests/integration tests/warehouse tests/e2e tests/chaos tests/kills/test_kills.py
 
 test-sources: setup ## every shipped source's DAG on generated data (make test runs one of each kind)
 	@HOURGLASS_TEST_SOURCES=all $(PY) -m pytest tests/e2e/test_sources.py
