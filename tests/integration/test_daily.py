@@ -172,6 +172,12 @@ def test_it_computes_the_event_dates_of_the_ledger(ran: str, client: bigquery.Cl
     assert [tuple(r.values()) for r in client.query_and_wait("SELECT * FROM gold.dim_actor")] == [("ada", 2)]
 
 
+def test_its_models_find_the_tables_of_a_platform_on_which_nobody_has_decided_yet(
+    ran: str, client: bigquery.Client
+) -> None:
+    assert client.get_table("ops.quarantine_actions").num_rows == 0
+
+
 def test_it_publishes_the_documentation(ran: str) -> None:
     bucket = storage.Client().bucket(os.environ["HOURGLASS_OPS_BUCKET"])
     catalog = json.loads(bucket.blob("docs/dbt/catalog.json").download_as_text())

@@ -43,6 +43,18 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY source_object, source_line ORDER BY acte
 """
 
 
+def ensure(bigquery: Client, platform: Platform) -> None:
+    """Create `ops.quarantine_actions` unless it is there: nobody may have decided about a line yet.
+
+    Args:
+        bigquery: The BigQuery client.
+        platform: The deployment's names.
+    """
+    bq.ensure_dataset(bigquery, platform, "ops")
+    ddl = (platform.include / "sql" / "ddl" / "quarantine_actions.sql").read_text("utf-8")
+    bigquery.query(ddl).result()
+
+
 @dataclass(frozen=True)
 class Actions:
     """The actions on one partition's quarantine.
@@ -66,9 +78,7 @@ class Actions:
 
     def ensure(self) -> None:
         """Create the table unless it is there."""
-        bq.ensure_dataset(self.bigquery, self.platform, "ops")
-        ddl = (self.platform.include / "sql" / "ddl" / "quarantine_actions.sql").read_text("utf-8")
-        self.bigquery.query(ddl).result()
+        ensure(self.bigquery, self.platform)
 
     def in_force(self, generations: Mapping[str, int], objects: Collection[str]) -> list[str]:
         """The actions that still hold: neither has their object been replaced since, nor their replay removed.

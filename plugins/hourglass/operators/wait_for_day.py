@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from hourglass.cloud import bigquery as bq
+from hourglass.cloud import quarantine_actions
 from hourglass.failure import explain
+from hourglass.ledger import store
 from hourglass.ledger.day import QUERY, rows_of_day
 from hourglass.operators.base import CloudOperator
 from hourglass.operators.notify import notify
@@ -148,6 +151,10 @@ class WaitForDay(CloudOperator):
             )
         if found.verdict is DayVerdict.ENOUGH:
             notify(f"{self.dag_id} {day} begins without all of its partitions", found.reason, "warning")
+        # The models read both tables, and a platform may have neither yet.
+        client = bq.client(self.platform, self.gcp_conn_id)
+        store.ensure(client, self.platform)
+        quarantine_actions.ensure(client, self.platform)
         dates = [one.isoformat() for one in found.event_dates]
         last = Partition.parse(day, Grain.DAY).start.date()
         week = [str(last - timedelta(days=6)), str(last)]
