@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from hourglass.generate.platforms import photo_sharing
+from hourglass.generate.platforms.landing import merged
 from tests.warehouse import photo_oracle as oracle
 from tests.warehouse.published import Warehouse
 
@@ -64,7 +65,7 @@ class Built:
 def built(warehouse: Warehouse) -> Built:
     """Every mart, built from the hours in another order than they landed in; then with all tests of the models."""
     days = [photo_sharing.day(FIRST + timedelta(days=n), scale=SCALE) for n in range(DAYS)]
-    landed = photo_sharing.merged(*days)
+    landed = merged(*days)
     warehouse.export("ga4", landed["ga4"])
     for hours, command in zip(_shuffled(list(landed["mobile_sdk"])), ("run", "build"), strict=True):
         rows = {hour: landed["mobile_sdk"][hour] for hour in hours}

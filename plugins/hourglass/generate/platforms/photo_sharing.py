@@ -14,11 +14,10 @@ from typing import Any
 
 from hourglass.generate.draw import Draw
 from hourglass.generate.platforms import photo_people as people
+from hourglass.generate.platforms.landing import Landed
 from hourglass.generate.platforms.photo_ga4 import ga4_row
 from hourglass.generate.record import Record, iso
 from hourglass.partition import Grain, Partition
-
-Landed = dict[str, dict[datetime, list[Record]]]
 
 SDK_SINCE = date(2024, 5, 18)  # from then on clients send to both, and from the cut-over the SDK counts
 CUT_OVER = date(2024, 6, 1)
@@ -69,16 +68,6 @@ def bad(when: date, seed: int = 1, scale: float = 1.0) -> Landed:
         chosen = [row for row in rows if draw.chance(_BAD)]
         spoilt[hour] = [{**row, "event_id": draw.uuid(), **draw.choice(wrong)} for row in chosen]
     return {"mobile_sdk": spoilt}
-
-
-def merged(*days: Landed) -> Landed:
-    """The rows of several days, partition by partition, in the order of the days."""
-    found: Landed = {}
-    for landed in days:
-        for source, partitions in landed.items():
-            for start, rows in partitions.items():
-                found.setdefault(source, {}).setdefault(start, []).extend(rows)
-    return {source: dict(sorted(partitions.items())) for source, partitions in found.items()}
 
 
 def _send(draw: Draw, event: Record, moment: datetime, hours: dict[datetime, list[Record]]) -> None:
