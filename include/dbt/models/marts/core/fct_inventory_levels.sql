@@ -4,7 +4,7 @@
         partition_by={"field": "event_date", "data_type": "date", "granularity": "day"},
         cluster_by=["product_id", "warehouse_id"],
         labels={
-            "managed_by": "hourglass", "table_type": "mart", "source": "inventory", "environment": target.name
+            "managed_by": "hourglass", "table_type": "mart", "source": "inventory", "environment": env_var("HOURGLASS_DBT_TARGET", "prod")
         },
     )
 }}

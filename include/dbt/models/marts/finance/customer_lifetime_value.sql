@@ -5,7 +5,7 @@
         require_partition_filter=false,
         partition_expiration_days=none,
         labels={
-            "managed_by": "hourglass", "table_type": "mart", "source": "orders", "environment": target.name
+            "managed_by": "hourglass", "table_type": "mart", "source": "orders", "environment": env_var("HOURGLASS_DBT_TARGET", "prod")
         },
     )
 }}

@@ -4,7 +4,7 @@
         partition_by={"field": "event_date", "data_type": "date", "granularity": "day"},
         cluster_by=["customer_id", "status"],
         labels={
-            "managed_by": "hourglass", "table_type": "mart", "source": "orders", "environment": target.name
+            "managed_by": "hourglass", "table_type": "mart", "source": "orders", "environment": env_var("HOURGLASS_DBT_TARGET", "prod")
         },
     )
 }}

@@ -4,7 +4,7 @@
         partition_by={"field": "event_date", "data_type": "date", "granularity": "day"},
         cluster_by=["user_id", "activity_type"],
         labels={
-            "managed_by": "hourglass", "table_type": "mart", "source": "user_activity", "environment": target.name
+            "managed_by": "hourglass", "table_type": "mart", "source": "user_activity", "environment": env_var("HOURGLASS_DBT_TARGET", "prod")
         },
     )
 }}
