@@ -21,15 +21,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the cloud; keep a file's tests in one lane, and all that share the business platforms' build."""
     for item in items:
-        asked = set(getattr(item, "fixturenames", ()))
-        if {"cloud", "own_cloud"} & asked:
+        if {"cloud", "own_cloud"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("cloud")
-        lane = "business" if "business" in asked else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(lane))
 
 
 @pytest.fixture(scope="session")
