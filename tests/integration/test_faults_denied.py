@@ -199,8 +199,8 @@ def test_a_limit_that_google_says_with_403_is_no_refusal(proxy: FaultProxy) -> N
     assert [s.rule is not None for s in proxy.seen("bigquery")] == [True, False]
 
 
-def test_the_environment_is_given_back(cloud: Any, running: FaultProxy) -> None:
-    assert {os.environ[name] for name in running.variables} == set(running.variables.values())
+def test_the_environment_is_given_back(cloud: Any, proxied: FaultProxy) -> None:
+    assert {os.environ[name] for name in proxied.variables} == set(proxied.variables.values())
     before = dict(os.environ)
     with FaultProxy() as inner:
         assert all(os.environ[name] != before[name] for name in inner.variables)
