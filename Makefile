@@ -31,7 +31,7 @@ demo: setup ## two real hours through all seven stages, then what came out
 test: setup ## unit, integration and end-to-end tests
 	@$(PY) -m pytest $(LANES) tests/unit
 	@.local/venvs/spark/bin/python -m pytest $(LANES) tests/spark
-	@$(PY) -m pytest $(LANES) tests/integration tests/warehouse tests/e2e tests/chaos tests/kills/test_kills.py
+	@$(PY) -m pytest $(LANES) tests/integration tests/warehouse tests/e2e tests/chaos
 
 test-sources: setup ## every shipped source's DAG on generated data (make test runs one of each kind)
 	@HOURGLASS_TEST_SOURCES=all $(PY) -m pytest tests/e2e/test_sources.py

@@ -86,9 +86,9 @@ def test_readers_see_the_old_hour_until_the_copy_and_the_new_one_from_then_on(st
         story.heal(task)
     begin = len(story.cells)
     story.kill_workers("publish.silver")
-    shown = [cell.shown["silver"] for cell in story.cells[begin:]]
-    assert shown == sorted(shown, reverse=True)
-    assert len(shown) == 2
+    # The quarantine's copy runs beside it, and may have been the one that asked first.
+    shown = [cell.shown["silver"] for cell in story.cells[begin:] if cell.task == "publish.silver"]
+    assert shown == ["old", "new"]
 
 
 def test_readers_see_one_push_or_the_other_whoever_is_killed(story: Story) -> None:
