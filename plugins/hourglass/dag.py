@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 PARTITION_HELP = "The partition to run, such as 2021-07-21T06; empty for the last one that has ended (UTC)."
 
+# A failure that passes is outlived; one that stays is told of within minutes.
+RETRYING = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
 
 def build_dags(sources: Iterable[Source], platform: Platform) -> dict[str, DAG]:
     """Build the DAGs of many sources, by their id.
@@ -64,10 +72,7 @@ def build_dag(source: Source, platform: Platform) -> DAG:
         tags=["hourglass", file.ingestion.pattern, str(source.grain)],
         default_args={
             "owner": file.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=10),
+            **RETRYING,
             "on_failure_callback": alert_of(source.id, source.grain, receivers_of(source)),
         },
         doc_md=f"{file.description}\n\nRunbook: {file.runbook or 'docs/runbook.md'}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -10,7 +10,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from hourglass.config import Platform, Source
 from hourglass.config.dbt_manifest import DAILY, manifest_path, read_manifest
 from hourglass.config.warehouse import load_warehouse
-from hourglass.dag import partition_param
+from hourglass.dag import RETRYING, partition_param
 from hourglass.operators.alert import alert_of
 from hourglass.partition import Grain
 from hourglass.partition.day import Awaited
@@ -46,10 +46,7 @@ def build_daily(sources: list[Source], platform: Platform) -> DAG:
         tags=["hourglass", "daily"],
         default_args={
             "owner": file.owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=10),
+            **RETRYING,
             "on_failure_callback": alert_of(
                 DAILY_DAG, Grain.DAY, {"email": file.alert_email} if file.alert_email else {}
             ),

@@ -11,7 +11,7 @@ from hourglass.cloud.pushes import forget_set
 from hourglass.config.errors import ConfigError
 from hourglass.config.loader import load_sources
 from hourglass.config.platform import Platform
-from hourglass.config.warehouse import WAREHOUSE_FILE, load_warehouse
+from hourglass.config.warehouse import has_warehouse, load_warehouse
 
 if TYPE_CHECKING:
     from hourglass.cloud.bigtable import Change
@@ -59,7 +59,7 @@ def _sets(platform: Platform) -> list[FeatureSet] | None:
     if loaded.problems:
         raise ConfigError(loaded.problems)
     sets = [s for source in loaded.sources for s in source.file.serving.feature_sets]
-    if (platform.include / WAREHOUSE_FILE).is_file():
+    if has_warehouse(platform.include):
         sets += load_warehouse(platform.include).feature_sets
     twice = [name for name, times in Counter(s.name for s in sets).items() if times > 1]
     if twice:

@@ -14,7 +14,6 @@ from hourglass.config.explain import problems_of
 from hourglass.config.serving import FeatureSet, Identifier
 from hourglass.config.types import Duration, Strict
 
-_FILE = "warehouse.yaml"
 WAREHOUSE_FILE = "warehouse.yaml"
 _REFERENCE = "warehouse.md#warehouse-file"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -63,7 +62,7 @@ def has_warehouse(include: Path) -> bool:
     Args:
         include: The include folder.
     """
-    return (include / _FILE).exists()
+    return (include / WAREHOUSE_FILE).is_file()
 
 
 def load_warehouse(include: Path) -> WarehouseFile:
@@ -75,7 +74,7 @@ def load_warehouse(include: Path) -> WarehouseFile:
     Raises:
         ConfigError: The file is missing or wrong; every mistake with its line and column.
     """
-    document = read_document(include / _FILE)
+    document = read_document(include / WAREHOUSE_FILE)
     document.anchor = _REFERENCE
     try:
         return WarehouseFile.model_validate(document.data)
