@@ -15,8 +15,9 @@ from hourglass.config import load_source
 from hourglass.generate.platforms import configured, lambda_medallion, shop, startup
 from hourglass.generate.platforms.landing import Landed, merged
 from hourglass.generate.record import as_moment, data_paths, get
-from tests.warehouse.published import INCLUDE, Row, Warehouse, event_dates
-from tests.warehouse.refining import ENRICH
+from local.published import Row, event_dates
+from local.refining import ENRICH
+from tests.warehouse.published import INCLUDE, Warehouse
 
 Frame = Any  # a pandas.DataFrame; its stubs know the keys of groups as Hashable only
 DAYS = tuple(date(2026, 1, 5) + timedelta(days=n) for n in range(3))

@@ -5,25 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from google.cloud import bigquery
 
-from hourglass.config import Source, load_source
-from hourglass.config.schema import SchemaField, table_columns
-from hourglass.generate.record import as_moment, data_paths, get, own_path
+from hourglass.config import load_source
+from local.published import Enrich, Landed, Row, create_table, event_dates, load, load_export, refined
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
 PROJECT = INCLUDE / "dbt"
-Row = dict[str, Any]
-Landed = Mapping[datetime, list[Row]]  # rows by the start of the partition that they landed in
-Enrich = Callable[[Row], Row]
 _DATASETS = ("silver", "staging", "intermediate", "gold", "ml", "ops", "api", "reporting", "reference")
 
 
@@ -56,13 +49,13 @@ class Warehouse:
         rows = {hour: refined(source, hour, given, enrich) for hour, given in landed.items()}
         table = f"silver.{source.id}"
         if create_table(self.client, source):
-            self._load(table, [row for found in rows.values() for row in found])
+            load(self.client, table, [row for found in rows.values() for row in found])
         else:
             by_partition: defaultdict[str, list[Row]] = defaultdict(list)
             for hour, found in rows.items():
                 by_partition[hour.strftime(source.grain.decorator_format)] += found
             for decorator, found in by_partition.items():
-                self._load(f"{table}${decorator}", found)
+                load(self.client, f"{table}${decorator}", found)
         return event_dates(row["event_date"] for found in rows.values() for row in found)
 
     def export(self, source_id: str, landed: Landed) -> str:
@@ -75,13 +68,7 @@ class Warehouse:
         Returns:
             The days, as the DAG gives them to dbt.
         """
-        source = load_source(source_id, INCLUDE)
-        ingestion: Any = source.file.ingestion
-        dataset, prefix = ingestion.source_table.split(".")[-2:]
-        self.client.create_dataset(dataset, exists_ok=True)
-        columns = [{**table_columns(f), "name": f.source_path or f.name} for f in source.schema.fields]
-        for day, rows in landed.items():
-            self._load(f"{dataset}.{prefix}{day:%Y%m%d}", rows, columns)
+        load_export(self.client, load_source(source_id, INCLUDE), landed)
         return event_dates(f"{day:%Y-%m-%d}" for day in landed)
 
     def dbt(self, dates: str, *command: str) -> dbtRunnerResult:
@@ -120,72 +107,6 @@ class Warehouse:
         """Remove tables, such as `gold.fct_orders` or `silver.orders`, where they are there."""
         for table in tables:
             self.client.delete_table(table, not_found_ok=True)
-
-    def _load(self, table: str, rows: list[Row], columns: list[dict[str, Any]] | None = None) -> None:
-        made = [bigquery.SchemaField.from_api_repr(c) for c in columns or ()]
-        schema = made or self.client.get_table(table.partition("$")[0]).schema
-        config = bigquery.LoadJobConfig(schema=schema, write_disposition="WRITE_TRUNCATE")
-        self.client.load_table_from_json(rows, table, job_config=config).result()
-
-
-def create_table(client: bigquery.Client, source: Source) -> bool:
-    """Create an empty published table, as the publish stage does; false where it is there."""
-    table = bigquery.Table(f"{client.project}.silver.{source.id}", schema=source.columns())
-    kind = source.grain.partition_type
-    table.time_partitioning = bigquery.TimePartitioning(type_=kind, field="landing_hour")
-    table.require_partition_filter = True
-    if any(found.table_id == source.id for found in client.list_tables("silver")):
-        return False
-    client.create_table(table)
-    return True
-
-
-def refined(source: Source, hour: datetime, rows: Iterable[Row], enrich: Enrich | None = None) -> list[Row]:
-    """Good rows of one partition as refining leaves them: without repeats, with the system columns.
-
-    Args:
-        source: The source.
-        hour: The partition's start.
-        rows: Rows as the source's schema has them, in the order of their lines.
-        enrich: Gives the fields that refining adds to a row, or changes in it.
-    """
-    key = [data_paths(source.schema)[name] for name in source.file.deduplication_key or ()]
-    time = data_paths(source.schema)[source.event_time] if source.event_time else ()
-    name = f"gs://{source.bucket}/{source.id}/{hour:%Y-%m-%dT%H}.json.gz"
-    kept: dict[Any, Row] = {}
-    for line, row in enumerate(rows, start=1):
-        moment = (as_moment(get(row, time)) if time else None) or hour
-        system = {
-            "landing_hour": hour.isoformat(),
-            "event_date": moment.date().isoformat(),
-            "source_object": name,
-            "source_line": line,
-            "unknown_fields": None,
-        }
-        found = json.dumps([get(row, path) for path in key], default=str) if key else line
-        columns = {f.name: _value(f, get(row, own_path(f))) for f in source.schema.fields}
-        kept.setdefault(found, {**columns, **(enrich(row) if enrich else {}), **system})
-    return list(kept.values())
-
-
-def event_dates(dates: Iterable[date | str]) -> str:
-    """Dates as the DAG gives them to dbt: sorted, each once, separated by commas."""
-    return ",".join(sorted({str(found) for found in dates}))
-
-
-def _value(field: SchemaField, value: Any) -> Any:
-    """A field's value as a load job reads it from JSON."""
-    if isinstance(value, list | tuple):
-        return [_value(field, item) for item in value]
-    if isinstance(value, dict) and field.fields:
-        return {f.name: _value(f, get(value, own_path(f))) for f in field.fields}
-    if field.type == "JSON":  # silver has its text
-        return value if value is None or isinstance(value, str) else json.dumps(value)
-    if field.type == "TIMESTAMP" and isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 def _text(row: Row) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from hourglass.generate.platforms import photo_sharing
 from hourglass.generate.platforms.landing import merged
+from local.refining import ENRICH
 from tests.warehouse import photo_oracle as oracle
 from tests.warehouse.published import Warehouse
 
@@ -69,7 +70,7 @@ def built(warehouse: Warehouse) -> Built:
     warehouse.export("ga4", landed["ga4"])
     for hours, command in zip(_shuffled(list(landed["mobile_sdk"])), ("run", "build"), strict=True):
         rows = {hour: landed["mobile_sdk"][hour] for hour in hours}
-        dates = warehouse.publish("mobile_sdk", rows, oracle.segment)
+        dates = warehouse.publish("mobile_sdk", rows, ENRICH["mobile_sdk"])
         warehouse.build(dates, *STAGED, OURS, command=command)
     events = oracle.events(landed["mobile_sdk"])
     return Built(warehouse, landed["mobile_sdk"], landed["ga4"], events)

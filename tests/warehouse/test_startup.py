@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from local.published import Row
 from tests.warehouse.platforms import Built, Frame, publish, same
-from tests.warehouse.published import Row
 
 pytestmark = pytest.mark.cloud
 KEY = ("event_date", "user_id")

@@ -8,7 +8,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from tests.warehouse.published import Enrich, Row
+from local.published import Enrich, Row
+
+
+def _mobile_sdk(row: Row) -> Row:
+    worth = row["user_properties"]["ltv"]
+    segment = "high_value" if worth > 100 else "medium_value" if worth > 50 else "standard"
+    return {"user_segment": segment}
 
 
 def _orders(row: Row) -> Row:
@@ -65,6 +71,7 @@ def _aws_data_lake(row: Row) -> Row:
 
 
 ENRICH: dict[str, Enrich] = {
+    "mobile_sdk": _mobile_sdk,
     "orders": _orders,
     "user_activity": _user_activity,
     "clickstream": _clickstream,
