@@ -199,7 +199,9 @@ class Steps:
             # The DAGs read nodes and tags from it; no warehouse is asked, so any project's name will do.
             settings = ["HOURGLASS_PROJECT=hourglass-local", "DBT_SEND_ANONYMOUS_USAGE_STATS=False"]
             dbt = self._venv / "bin" / "dbt"
-            call(["env", *settings, dbt, "parse", "--project-dir", project, "--profiles-dir", project])
+            # A partial parse may keep an old contract where a model's SQL and its YAML have both changed.
+            places: list[Path | str] = ["--project-dir", project, "--profiles-dir", project]
+            call(["env", *settings, dbt, "parse", "--no-partial-parse", *places])
 
         output = project / "target" / "manifest.json"
         hint = "dbt's message above names the model; correct it and run the command again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest_socket
 import yaml
 from dbt.cli.main import dbtRunner
 
+from hourglass.config.dbt_manifest import state_of_files
 from local.credentials.key import write_key
 from tests.unit.partition_predicates import unbounded
 
@@ -235,3 +237,24 @@ def test_metrics_and_those_who_use_the_marts_are_declared(manifest: dict[str, An
     for used in manifest["exposures"].values():
         assert used["owner"]["email"], used["name"]
         assert used["depends_on"]["nodes"], used["name"]
+
+
+def test_a_parse_is_kept_for_one_state_of_the_files_alone(tmp_path: Path) -> None:
+    def state() -> str:
+        state_of_files.cache_clear()
+        return state_of_files(tmp_path)
+
+    (tmp_path / "models").mkdir()
+    (tmp_path / "target").mkdir()
+    model = tmp_path / "models" / "fct.sql"
+    model.write_text("select 1 as n")
+    found = [state()]
+    (tmp_path / "target" / "manifest.json").write_text("{}")
+    assert state() == found[0], "what dbt writes is no part of the project"
+    model.write_text("select 11 as n")
+    found.append(state())
+    os.utime(model, ns=(1, 1))  # other content of the same length
+    found.append(state())
+    model.rename(tmp_path / "models" / "dim.sql")
+    found.append(state())
+    assert len(set(found)) == len(found)

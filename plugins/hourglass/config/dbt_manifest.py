@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from hourglass.config.errors import Problem, shown
 
 BUILT = ("seed", "snapshot", "model")
 DAILY = "daily"  # the tag of what the daily DAG runs
+_WRITTEN = ("target", "logs")  # folders that dbt writes
 DOMAINS = ("core", "finance", "product", "support", "ml", "ops")  # folders of marts that no source owns alone
 
 
@@ -78,6 +81,24 @@ def manifest_path(include: Path) -> Path:
     return include / "dbt" / "target" / "manifest.json"
 
 
+@lru_cache(maxsize=8)
+def state_of_files(project: Path) -> str:
+    """A digest of what a dbt project's files are at the moment: their names, sizes and times, not their contents.
+
+    A process asks once; the files of a DAG do not change while it is parsed.
+
+    Args:
+        project: The folder with dbt_project.yml.
+    """
+    found = []
+    for folder, inner, files in os.walk(project, followlinks=True):
+        inner[:] = [name for name in inner if name not in _WRITTEN]
+        for file in files:
+            entry = os.stat(os.path.join(folder, file))
+            found.append(f"{os.path.relpath(folder, project)}/{file} {entry.st_size} {entry.st_mtime_ns}")
+    return blake2b("\n".join(sorted(found)).encode(), digest_size=8).hexdigest()
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest, once for each of its writings.
 
@@ -88,7 +109,8 @@ def read_manifest(path: Path) -> Manifest:
         written = path.stat()
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"there is no dbt manifest {path}; make it with `make setup`, or `dbt parse` in {path.parents[1]}"
+            f"there is no dbt manifest {path}; make it with `make setup`, or "
+            f"`dbt parse --no-partial-parse` in {path.parents[1]}"
         ) from None
     return _read(path, written.st_mtime_ns, written.st_size)
 
@@ -169,7 +191,7 @@ def _gone(project: Path, tag: str, manifest: Manifest, dag_id: str) -> Iterator[
 
 def _problem(file: Path, dag_id: str, what: str, project: Path) -> Problem:
     message = (
-        f"this model {what.format(dag_id)}; write the manifest anew: `make setup`, or `dbt parse` in "
-        f"{shown(project)}, and upload target/manifest.json"
+        f"this model {what.format(dag_id)}; write the manifest anew: `make setup`, or "
+        f"`dbt parse --no-partial-parse` in {shown(project)}, and upload target/manifest.json"
     )
     return Problem(shown(file), 1, 1, message)

@@ -71,7 +71,7 @@ def models(build: Daily) -> TaskGroup:
     """Snapshots, dimensions, daily facts, features and training sets, with their tests."""
     nodes = tagged_nodes(manifest_path(build.platform.include), DAILY)
     with TaskGroup("transform", tooltip="dbt's snapshots, models and tests with the tag daily") as group:
-        dbt_tasks(group, nodes, build.platform, "daily__transform", _EVENT_DATES, {})
+        dbt_tasks(group, nodes, build.platform, _EVENT_DATES, {})
     return group
 
 
@@ -100,7 +100,7 @@ def docs(build: Daily) -> TaskGroup:
             connection_id="google_cloud_default",
             bucket_name=build.platform.ops_bucket,
             folder_dir=DOCS_FOLDER,
-            **dbt_arguments(build.platform, "daily__docs", _EVENT_DATES),
+            **dbt_arguments(build.platform, _EVENT_DATES),
         )
     return group
 

@@ -15,7 +15,7 @@ from cosmos.airflow.graph import build_airflow_graph
 from cosmos.cache import _obtain_cache_dir_path
 from cosmos.constants import ExecutionMode, InvocationMode, TestBehavior, TestIndirectSelection
 
-from hourglass.config.dbt_manifest import manifest_path
+from hourglass.config.dbt_manifest import manifest_path, state_of_files
 from hourglass.operators.failing_rows import show_failing_rows
 from hourglass.stages.build import Build
 from hourglass.stages.dbt_nodes import tagged_nodes
@@ -41,9 +41,7 @@ def transform(build: Build) -> TaskGroup:
     """
     nodes = tagged_nodes(manifest_path(build.platform.include), build.source.id)
     with TaskGroup("transform", tooltip="the source's own dbt models and tests") as group:
-        dbt_tasks(
-            group, nodes, build.platform, f"{build.source.id}__transform", build.event_dates, build.hooks
-        )
+        dbt_tasks(group, nodes, build.platform, build.event_dates, build.hooks)
     return group
 
 
@@ -51,7 +49,6 @@ def dbt_tasks(
     group: TaskGroup,
     nodes: dict[str, DbtNode],
     platform: Platform,
-    cache: str,
     event_dates: str,
     hooks: dict[str, Any],
 ) -> None:
@@ -64,7 +61,6 @@ def dbt_tasks(
         group: Where the tasks go.
         nodes: The nodes.
         platform: The deployment's names.
-        cache: What the folder is called in which Cosmos keeps dbt's parse of the project between tasks.
         event_dates: The event dates to compute, as a template.
         hooks: What the tasks take beside that.
     """
@@ -77,7 +73,7 @@ def dbt_tasks(
         dbt_project_name="hourglass",
         render_config=_RENDERING,
         task_args={
-            **dbt_arguments(platform, cache, event_dates),
+            **dbt_arguments(platform, event_dates),
             "callback": partial(show_failing_rows, platform),
             # A test that spans two models runs with the later one, when both are there.
             "indirect_selection": "buildable",
@@ -87,13 +83,15 @@ def dbt_tasks(
     )
 
 
-def dbt_arguments(platform: Platform, cache: str, event_dates: str) -> dict[str, Any]:
+def dbt_arguments(platform: Platform, event_dates: str) -> dict[str, Any]:
     """What every task of Cosmos takes; see `dbt_tasks`."""
     project = platform.include / "dbt"
     return {
         "project_dir": project,
         "profile_config": _profile(project),
-        "cache_dir": _obtain_cache_dir_path(cache),
+        # dbt's partial parse mixes a model's old contract with its new SQL when both have changed, and goes on doing
+        # so in every task, whoever clears it. So a parse is kept for one state of the project's files alone.
+        "cache_dir": _obtain_cache_dir_path(f"hourglass__{state_of_files(project)}"),
         "manifest_filepath": manifest_path(platform.include),
         "invocation_mode": InvocationMode.DBT_RUNNER,
         "dbt_executable_path": dbt_executable(),
