@@ -15,7 +15,8 @@ from typing import Any
 
 import dbt_silver as silver
 import pytest
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from google.cloud import bigquery, storage
 
 from hourglass.config import Platform
@@ -26,6 +27,8 @@ from hourglass.operators.failing_rows import show_failing_rows
 from hourglass.operators.wait_for_day import DayTrigger
 from hourglass.partition import Grain, Partition
 from hourglass.partition.sweep import partitions_between
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Rule
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,8 +221,26 @@ def test_a_test_that_fails_shows_its_rows_in_the_message(ran: str, include: Path
     project = include / "dbt"
     dbt(project, "build", "-s", "fct_actor_daily", SEVERITY="error", HOURGLASS_EVENT_DATES="2021-07-25")
     with pytest.raises(AirflowException) as caught:
-        show_failing_rows(Platform.from_env(), str(project), context={})
+        show_failing_rows(Platform.from_env(), str(project), context={"task": None})
     message = str(caught.value)
     assert "an_actor_acts_once of ada: 1 rows in test_failures.an_actor_acts_once, such as" in message
     assert '{"event_date": "2021-07-25", "actor_login": "ada", "events": 2}' in message
     assert "docs/runbook.md#dbt-test-failed" in message
+
+
+def test_a_model_that_may_not_read_fails_for_good(
+    client: bigquery.Client, include: Path, proxy: FaultProxy
+) -> None:
+    words = "Access Denied: Table shop:gold.x: User does not have permission to query table shop:gold.x."
+    refusal = {"code": 403, "message": words, "errors": [{"reason": "accessDenied", "message": words}]}
+    answer = json.dumps({"error": refusal})
+    proxy.add(Rule("bigquery", "answer", method="POST", path="/jobs", status=403, text=answer, last=0))
+    project = include / "dbt"
+    said = dbt(project, "run", "-s", "dim_actor", HOURGLASS_EVENT_DATES="2021-07-25")
+    with pytest.raises(AirflowFailException) as caught:
+        show_failing_rows(
+            Platform.from_env(), str(project), context={"task": BaseOperator(task_id="dim_actor")}
+        )
+    message = str(caught.value)
+    assert " lacks query table shop:gold.x on Table shop:gold.x: " in message, said
+    assert "docs/runbook.md#permission-denied" in message

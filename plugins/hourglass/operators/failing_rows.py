@@ -1,4 +1,4 @@
-"""After a dbt task: the rows that failed its tests, kept in a table and shown in the task's message."""
+"""After a dbt task: the rows that failed its tests, kept in a table and shown; a refusal or an outage, explained."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from hourglass.cloud import bigquery as bq
 from hourglass.failure import explain
+from hourglass.operators.faults import explained_failure
 from hourglass.operators.notify import notify
 
 if TYPE_CHECKING:
@@ -37,13 +38,16 @@ def show_failing_rows(platform: Platform, project_dir: str, **kwargs: Any) -> No
         kwargs: Airflow's context.
 
     Raises:
-        AirflowException: A test of severity error failed; with its rows.
+        AirflowException: A test of severity error failed, with its rows; or BigQuery did not answer a model.
+        AirflowFailException: BigQuery refused a model.
     """
     target = Path(project_dir) / "target"
     results = target / "run_results.json"
     if not results.is_file():
         return  # dbt did not come so far, which Cosmos says
-    failed = list(_failed(json.loads(results.read_text("utf-8"))))
+    found = json.loads(results.read_text("utf-8"))
+    _explain_errors(found, kwargs["context"]["task"])
+    failed = list(_failed(found))
     if not failed:
         return
     nodes = json.loads((target / "manifest.json").read_text("utf-8"))["nodes"]
@@ -63,6 +67,15 @@ def show_failing_rows(platform: Platform, project_dir: str, **kwargs: Any) -> No
                 heading="dbt-test-failed",
             )
         )
+
+
+def _explain_errors(results: dict[str, Any], task: Any) -> None:
+    """Raise for a model that failed at BigQuery's door; of what is wrong in its SQL Cosmos tells."""
+    for result in results["results"]:
+        if result["status"] == "error":
+            error = AirflowException(f"{result['unique_id']}: {result['message']}")
+            if (explained := explained_failure(task, error)) is not error:
+                raise explained
 
 
 def _failed(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
