@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-sources kill-matrix chaos lint up down status land dag validate show new try compile generate bench clean lock
+.PHONY: help setup demo demo-day test test-sources kill-matrix chaos lint up down status land dag validate show new try compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -27,6 +27,9 @@ setup: ## install all that is needed into .venv and .local (a few minutes, once)
 
 demo: setup ## two real hours through all seven stages, then what came out
 	@$(PY) -m local.demo
+
+demo-day: setup ## [SCALE=1]: a day of five platforms through the whole daily DAG, then what its marts say
+	@PYTHONPATH=plugins $(PY) -m local.demo_day $(if $(SCALE),--scale $(SCALE))
 
 test: setup ## unit, integration and end-to-end tests
 	@$(PY) -m pytest $(LANES) tests/unit
@@ -103,4 +106,4 @@ lock: setup ## write the installed versions to local/constraints.txt
 	@.venv/bin/uv pip freeze --python $(PY) --exclude uv > local/constraints.txt
 
 clean: down ## stop the local cloud and remove its data and logs (what is installed stays)
-	@rm -rf .local/cloud .local/test-cloud .local/demo.json
+	@rm -rf .local/cloud .local/test-cloud .local/demo.json .local/demo-day.json

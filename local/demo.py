@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
-import subprocess
 import sys
-import time
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from local.cloud import Cloud
+from local.dag_run import in_cloud, run_dag
 from local.demo_screen import show
-from local.errors import LocalCloudError
 from local.landing import land
-from local.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "github"
 HOURS = ("2021-07-21T06", "2021-07-21T07")
 STAGES = ("sense", "refine", "gate", "publish", "transform", "serve", "announce")
-_STEP = re.compile(r"^(\S+Z) .*\[DAG TEST\] (starting|end task) task_id=(\w+)\.")
 
 
 @dataclass
@@ -42,41 +33,17 @@ class Run:
     """
 
     partition: str
-    seconds: dict[str, float] = field(default_factory=dict)
-    total: float = 0.0
+    seconds: dict[str, float]
+    total: float
 
 
 def main() -> int:
     """Start the local cloud, land, run, show; exit code 1 when something fails."""
-    # A pipe or a file has no width of its own; 80 columns would break the tables.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
-    # Neither is news here: the local key has no account, and Bigtable is meant to be local.
-    logging.getLogger("google.oauth2").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", "Connecting to Bigtable emulator")
-    cloud = Cloud(Layout.current(), lambda line: console.print(line, style="dim", markup=False))
-    # A cloud that was running is somebody's; one that was started for the demo ends with it.
-    was_running = any(part.works for part in cloud.health())
-    try:
-        with console.status("starting the local cloud"):
-            _enter_cloud(console, cloud)
-        return _demonstrate(console)
-    except LocalCloudError as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    finally:
-        if not was_running:
-            cloud.down()
-
-
-def _enter_cloud(console: Console, cloud: Cloud) -> None:
-    """Start what is not running, and make this process a part of it."""
-    cloud.up()
-    os.environ.update(cloud.environment())
-    cloud.airflow.prepare(cloud.environment(), lambda line: console.print(line, style="dim", markup=False))
-    sys.path.insert(0, str(ROOT / "plugins"))
+    return in_cloud(_demonstrate)
 
 
 def _demonstrate(console: Console) -> int:
+    sys.path.insert(0, str(ROOT / "plugins"))
     runs = []
     for hour in HOURS:
         land_once(hour)
@@ -119,40 +86,11 @@ def run_hour(hour: str, console: Console | None = None) -> Run | None:
     Returns:
         The run, or None when it failed.
     """
-    console = console or Console(quiet=True)
     log = Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log"
-    moment = f"{hour}:00:00"
-    console.print(f"[bold]airflow dags test {SOURCE} {moment}[/]  [dim]log: {log}[/]")
-    started = time.monotonic()
-    command = ["airflow", "dags", "test", SOURCE, moment]
-    run = Run(hour)
-    with (
-        log.open("w") as out,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
-        console.status("starting Airflow") as status,
-    ):
-        assert process.stdout is not None  # noqa: S101 (for the type checker)
-        times: dict[str, list[datetime]] = {}
-        for line in _teed(process.stdout, out):
-            if step := _STEP.match(line):
-                stage = step[3]
-                times.setdefault(stage, []).append(datetime.fromisoformat(step[1]))
-                status.update(f"{hour}: {stage}, {time.monotonic() - started:.0f} s")
-    run.total = time.monotonic() - started
-    run.seconds = {s: round((max(t) - min(t)).total_seconds(), 2) for s, t in times.items()}
-    if process.returncode:
-        console.print(f"[red]{hour} failed[/]; the log's last lines ({log}):")
-        console.print("".join(log.read_text().splitlines(keepends=True)[-25:]), markup=False)
-        console.print("Read the message above, correct what it names, and run `make demo` again.")
+    done = run_dag(SOURCE, f"{hour}:00:00", log, console or Console(quiet=True))
+    if done.failed:
         return None
-    console.print(f"  done in {run.total:.0f} s")
-    return run
-
-
-def _teed(lines: Any, out: Any) -> Iterator[str]:
-    for line in lines:
-        out.write(line)
-        yield line
+    return Run(hour, done.seconds(lambda task: task.partition(".")[0]), done.total)
 
 
 def _numbers(run: Run) -> dict[str, Any]:
