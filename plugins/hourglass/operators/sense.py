@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
+from hourglass.operators.look import Looked, LookTrigger
 from hourglass.partition import Completeness, Grain, Manifest, Partition, Readiness, SourceObject, assess
 from hourglass.partition.completeness import Verdict, is_marker
 from hourglass.partition.replay import created_in
@@ -152,43 +150,16 @@ def places(where: dict[str, Any]) -> str:
     return ", ".join(f"gs://{where['bucket']}/{prefix}" for prefix in where["prefixes"])
 
 
-class PartitionTrigger(BaseTrigger):
-    """Lists the partition's prefix until the partition is complete, empty or given up.
+class PartitionTrigger(LookTrigger):
+    """Lists the partition's prefix until the partition is complete, empty or given up; `where` is what `look` takes."""
 
-    Args:
-        where: What `look` takes.
-        poll_seconds: Time between two listings.
-    """
-
-    def __init__(self, where: dict[str, Any], poll_seconds: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.where = where
-        self.poll_seconds = poll_seconds
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments, for the triggerer."""
-        path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {"where": self.where, "poll_seconds": self.poll_seconds}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event as soon as waiting is over."""
-        said = ""
-        while True:
-            readiness, manifest = await asyncio.to_thread(look, self.where, datetime.now(tz=UTC))
-            if readiness.verdict is not Verdict.WAITING:
-                break
-            if readiness.reason != said:
-                said = readiness.reason
-                self.log.info("Waiting: %s", said)
-            await asyncio.sleep(self._pause(readiness.until))
-        yield TriggerEvent(
-            {"verdict": readiness.verdict.value, "reason": readiness.reason, "manifest": manifest}
-        )
-
-    def _pause(self, until: datetime | None) -> float:
-        if until is None:
-            return self.poll_seconds
-        return min(self.poll_seconds, max(1.0, (until - datetime.now(tz=UTC)).total_seconds()))
+    def look(self, now: datetime) -> Looked:
+        """List once."""
+        readiness, manifest = look(self.where, now)
+        if readiness.verdict is Verdict.WAITING:
+            return Looked(readiness.reason, until=readiness.until)
+        event = {"verdict": readiness.verdict.value, "reason": readiness.reason, "manifest": manifest}
+        return Looked(readiness.reason, event)
 
 
 class WaitForPartition(SourceOperator):

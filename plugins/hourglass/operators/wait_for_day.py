@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import quarantine_actions
@@ -16,6 +14,7 @@ from hourglass.failure import explain
 from hourglass.ledger import store
 from hourglass.ledger.day import QUERY, rows_of_day
 from hourglass.operators.base import CloudOperator
+from hourglass.operators.look import Looked, LookTrigger
 from hourglass.operators.notify import notify
 from hourglass.partition import Grain, Partition
 from hourglass.partition.day import Awaited, DayReadiness, DayRule, DayVerdict, assess_day
@@ -47,36 +46,14 @@ def look_at_day(where: Mapping[str, Any], now: datetime) -> DayReadiness:
     return assess_day(day, awaited, rows_of_day(client, where["sql"], awaited, day), rule, now)
 
 
-class DayTrigger(BaseTrigger):
-    """Asks the ledger until the day is ready, or waiting is over.
+class DayTrigger(LookTrigger):
+    """Asks the ledger until the day is ready, or waiting is over; `where` is what `look_at_day` takes."""
 
-    Args:
-        where: What `look_at_day` takes.
-        poll_seconds: Time between two questions.
-    """
-
-    def __init__(self, where: dict[str, Any], poll_seconds: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.where = where
-        self.poll_seconds = poll_seconds
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments, for the triggerer."""
-        path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {"where": self.where, "poll_seconds": self.poll_seconds}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event as soon as waiting is over."""
-        said = ""
-        while True:
-            found = await asyncio.to_thread(look_at_day, self.where, datetime.now(tz=UTC))
-            if found.verdict is not DayVerdict.WAITING:
-                break
-            if found.reason != said:
-                said = found.reason
-                self.log.info("Waiting: %s", said)
-            await asyncio.sleep(self.poll_seconds)
-        yield TriggerEvent({"verdict": found.verdict.value})
+    def look(self, now: datetime) -> Looked:
+        """Ask once."""
+        found = look_at_day(self.where, now)
+        waiting = found.verdict is DayVerdict.WAITING
+        return Looked(found.reason, None if waiting else {"verdict": found.verdict.value})
 
 
 class WaitForDay(CloudOperator):
