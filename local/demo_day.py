@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -115,23 +114,13 @@ def build_hours(dates: str, log: Path, console: Console) -> None:
     Raises:
         LocalCloudError: A model or a test failed.
     """
-    project, target = Platform.from_env().include / "dbt", log.parent / "dbt"
-    target.mkdir(exist_ok=True)
-    # What `make setup` parsed saves dbt from reading all files again; its own folder belongs to the DAGs.
-    shutil.copy(project / "target" / "partial_parse.msgpack", target)
-    selection = [
-        "--select",
-        f"+tag:{DAILY}",
-        "--exclude",
-        f"tag:{DAILY}",
-        "--indirect-selection",
-        "buildable",
-    ]
-    places = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
-    console.print(f"[bold]dbt build {' '.join(selection)}[/]  [dim]log: {log}[/]")
+    project = str(Platform.from_env().include / "dbt")
+    selection = f"--select +tag:{DAILY} --exclude tag:{DAILY} --indirect-selection buildable"
+    places = ["--project-dir", project, "--profiles-dir", project, "--target-path", str(log.parent / "dbt")]
+    console.print(f"[bold]dbt build {selection}[/]  [dim]log: {log}[/]")
     with log.open("w") as out, console.status("the models of the sources' own DAGs"):
         done = subprocess.run(
-            ["dbt", "build", *selection, *places],
+            ["dbt", "build", *selection.split(), *places],
             env={**os.environ, "HOURGLASS_EVENT_DATES": dates},
             stdout=out,
             stderr=subprocess.STDOUT,
