@@ -15,16 +15,50 @@ import pytest
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, bigtable, storage
+    from xdist.scheduler import LoadFileScheduling
 
     from local.cloud import Cloud
 
 ROOT = Path(__file__).resolve().parents[1]
+# The lanes of `make test` take files in this order, so that no long one begins when the others have ended.
+LONGEST_FIRST = (
+    "e2e/test_sources.py",
+    "e2e/test_incident.py",
+    "chaos/test_chaos.py",
+    "warehouse/",
+    "e2e/",
+    "integration/test_daily.py",
+    "integration/test_compile.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"cloud", "own_cloud"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("cloud")
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When an item's file begins; items of one file stay together."""
+    path = item.path.relative_to(ROOT / "tests").as_posix()
+    return next((n for n, begin in enumerate(LONGEST_FIRST) if path.startswith(begin)), len(LONGEST_FIRST))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """One lane takes all files that share the build of the session's fixture `business`, which costs minutes."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBuild(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            path = ROOT / file
+            shared = path.parent.name == "warehouse" and "business: Built" in path.read_text("utf-8")
+            return "tests/warehouse: business" if shared else file
+
+    return OneBuild(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import cdc_changes as cdc
 import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunnerResult
 from google.cloud import bigquery
+
+from tests.dbt_runs import Dbt, messages
 
 pytestmark = pytest.mark.cloud
 
-PROJECT = Path(__file__).resolve().parents[2] / "include/dbt"
 MODELS = [f"postgres_orders_{name}{kind}" for name in cdc.TABLES for kind in ("", "_history")]
 HOURS = 3
-Dbt = Callable[..., dbtRunnerResult]
+Run = Callable[..., dbtRunnerResult]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,16 +36,13 @@ def client(project_name: str) -> bigquery.Client:
 
 
 @pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs one dbt command on the source's models for the given rows' event dates."""
-    target = str(tmp_path_factory.mktemp("dbt"))
-    places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
-    places += ["--target-path", target, "--log-path", target, "--select", "tag:postgres_orders"]
+    runs = Dbt(tmp_path_factory.mktemp("dbt"))
 
     def run(rows: list[cdc.Row], *command: str) -> dbtRunnerResult:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("HOURGLASS_EVENT_DATES", ",".join(sorted({row["event_date"] for row in rows})))
-            return dbtRunner().invoke([*(command or ("run",)), *places])
+        dates = ",".join(sorted({row["event_date"] for row in rows}))
+        return runs(dates, *(command or ("run",)), "--select", "tag:postgres_orders")
 
     return run
 
@@ -67,10 +64,6 @@ def ordered(found: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda row: sorted((name, str(value)) for name, value in row.items()))
 
 
-def messages(result: dbtRunnerResult) -> str:
-    return "\n".join(str(node.message) for node in result.result)
-
-
 def played(seed: int, transactions: int = 70) -> tuple[cdc.Database, dict[datetime, list[cdc.Row]]]:
     """A database's states, and the hours in which its changes land."""
     draw = random.Random(seed)
@@ -88,7 +81,7 @@ def expected(database: cdc.Database) -> dict[str, list[dict[str, Any]]]:
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_order_of_hours_re_runs_and_late_files_gives_the_database_and_its_past(
-    client: bigquery.Client, dbt: Dbt, seed: int
+    client: bigquery.Client, dbt: Run, seed: int
 ) -> None:
     database, landed = played(seed)
     draw = random.Random(seed)
@@ -113,7 +106,7 @@ def test_any_order_of_hours_re_runs_and_late_files_gives_the_database_and_its_pa
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_change_that_left_silver_leaves_the_tables(client: bigquery.Client, dbt: Dbt) -> None:
+def test_a_change_that_left_silver_leaves_the_tables(client: bigquery.Client, dbt: Run) -> None:
     """A corrected file replaces the hour: what it no longer has never happened."""
     database, landed = played(7, transactions=20)
     everything = cdc.in_one_hour(landed)
@@ -127,7 +120,7 @@ def test_a_change_that_left_silver_leaves_the_tables(client: bigquery.Client, db
 
 
 @pytest.mark.usefixtures("fresh")
-def test_broken_histories_are_caught(client: bigquery.Client, dbt: Dbt) -> None:
+def test_broken_histories_are_caught(client: bigquery.Client, dbt: Run) -> None:
     _, landed = played(1)
     everything = cdc.in_one_hour(landed)
     cdc.publish(client, cdc.START, everything)

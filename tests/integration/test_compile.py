@@ -12,18 +12,19 @@ from typing import Any
 
 import compiled_sources as shop
 import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunnerResult
 from google.cloud import bigquery
 
 from hourglass.compile.project import Compiler, write
 from hourglass.config.loader import load_sources
 from hourglass.config.source import Source
+from tests.dbt_runs import Dbt
 
 pytestmark = pytest.mark.cloud
 
 PROJECT = "hourglass-compile"
 GOLD = {"sales": "date", "hourly": "event_date", "totals": None, "detail": "event_date", "buyers": None}
-Dbt = Callable[..., dbtRunnerResult]
+Run = Callable[..., dbtRunnerResult]
 Rows = list[dict[str, Any]]
 
 
@@ -58,24 +59,15 @@ def sources(include: Path) -> dict[str, Source]:
 
 
 @pytest.fixture(scope="module")
-def dbt(include: Path, sources: dict[str, Source]) -> Dbt:
+def dbt(include: Path, sources: dict[str, Source]) -> Run:
     """Runs a source's models for the given event dates, or with `tests` those of its tests that a DAG runs too."""
-    places = [
-        "--project-dir",
-        include / "dbt",
-        "--profiles-dir",
-        include / "dbt",
-        "--log-path",
-        include / "logs",
-    ]
+    runs = Dbt(include / "dbt" / "target", include / "dbt")
 
     def run(source_id: str, event_dates: str, *more: str, tests: bool = False) -> dbtRunnerResult:
         # Each command of dbt takes seconds: the gold table alone where nothing else is asked for.
         what = ["build", "--select", f"tag:{source_id}", "--indirect-selection", "buildable"]
         command = what if tests else ["run", "--select", f"gold_{source_id}"]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("HOURGLASS_EVENT_DATES", event_dates)
-            return dbtRunner().invoke([*command, *more, *map(str, places), "--quiet"])
+        return runs(event_dates, *command, *more)
 
     return run
 
@@ -110,19 +102,19 @@ def ordered(found: Rows) -> Rows:
 
 
 def run_all(
-    client: bigquery.Client, dbt: Dbt, source_id: str, landed: dict[str, Rows], order: list[str]
+    client: bigquery.Client, dbt: Run, source_id: str, landed: dict[str, Rows], order: list[str]
 ) -> None:
     for hour in order:
         dates = shop.publish(client, source_id, hour, landed[hour])
         built(dbt(source_id, dates))
 
 
-def give_buyers(client: bigquery.Client, dbt: Dbt) -> None:
+def give_buyers(client: bigquery.Client, dbt: Run) -> None:
     run_all(client, dbt, "buyers", shop.buyers(), sorted(shop.buyers()))
 
 
 @pytest.mark.usefixtures("fresh")
-def test_an_aggregate_over_a_join_equals_plain_python_in_any_order(client: bigquery.Client, dbt: Dbt) -> None:
+def test_an_aggregate_over_a_join_equals_plain_python_in_any_order(client: bigquery.Client, dbt: Run) -> None:
     landed, hours = shop.sales(seed=1), shop.HOURS
     expected = ordered(shop.expected_sales(shop.first_deliveries(landed), shop.regions(shop.buyers())))
     assert len({row["date"] for row in expected}) > 1
@@ -166,7 +158,7 @@ def test_an_aggregate_over_a_join_equals_plain_python_in_any_order(client: bigqu
 
 @pytest.mark.usefixtures("fresh")
 def test_hours_are_kept_by_their_date_and_totals_are_replaced_as_a_whole(
-    client: bigquery.Client, dbt: Dbt
+    client: bigquery.Client, dbt: Run
 ) -> None:
     landed = shop.sales(seed=2)
     first = shop.first_deliveries(landed)
@@ -194,7 +186,7 @@ def test_hours_are_kept_by_their_date_and_totals_are_replaced_as_a_whole(
 
 @pytest.mark.usefixtures("fresh")
 def test_rows_without_an_aggregate_keep_their_columns_and_views_their_limits(
-    client: bigquery.Client, dbt: Dbt
+    client: bigquery.Client, dbt: Run
 ) -> None:
     landed = shop.sales(seed=3)
     for hour, profiles in shop.buyers().items():
@@ -220,7 +212,7 @@ def test_rows_without_an_aggregate_keep_their_columns_and_views_their_limits(
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_joined_table_that_is_not_there_is_named(client: bigquery.Client, dbt: Dbt) -> None:
+def test_a_joined_table_that_is_not_there_is_named(client: bigquery.Client, dbt: Run) -> None:
     landed = shop.sales(seed=4)
     dates = shop.publish(client, "sales", shop.HOURS[0], landed[shop.HOURS[0]])
     result = dbt("sales", dates)
@@ -229,7 +221,7 @@ def test_a_joined_table_that_is_not_there_is_named(client: bigquery.Client, dbt:
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_join_that_multiplies_rows_is_caught(client: bigquery.Client, dbt: Dbt) -> None:
+def test_a_join_that_multiplies_rows_is_caught(client: bigquery.Client, dbt: Run) -> None:
     landed = shop.sales(seed=5)
     give_buyers(client, dbt)
     client.query_and_wait("INSERT INTO gold.buyers SELECT * FROM gold.buyers WHERE customer_id = 'c1'")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.cli.main import dbtRunner
 from google.cloud import bigquery
 
 from hourglass.config import load_source
 from hourglass.generate import pools
 from hourglass.generate.sources import customer_profiles
+from tests.dbt_runs import Dbt, messages
 
 pytestmark = pytest.mark.cloud
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "include/dbt"
 CUSTOMERS = 60
 FIRST, LAST = date(2026, 1, 5), date(2026, 4, 5)  # far enough apart that some profiles change in between
-Dbt = Callable[..., None]
+Run = Callable[..., None]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,25 +39,13 @@ def client(project_name: str) -> bigquery.Client:
 
 
 @pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs one dbt command for some event dates, and fails when it fails."""
-    target = tmp_path_factory.mktemp("dbt")
-    places = [
-        "--project-dir",
-        PROJECT,
-        "--profiles-dir",
-        PROJECT,
-        "--target-path",
-        target,
-        "--log-path",
-        target,
-    ]
+    runs = Dbt(tmp_path_factory.mktemp("dbt"))
 
     def run(event_dates: str, *command: str) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("HOURGLASS_EVENT_DATES", event_dates)
-            done = dbtRunner().invoke([*command, *map(str, places), "--quiet"])
-            assert done.success, done.exception or [node.message for node in done.result]
+        done = runs(event_dates, *command)
+        assert done.success, messages(done)
 
     return run
 
@@ -105,7 +93,7 @@ def history(client: bigquery.Client) -> list[dict[str, Any]]:
 
 
 def test_a_changed_profile_becomes_a_version_without_pii_and_a_repeated_day_adds_nothing(
-    silver: bigquery.Client, dbt: Dbt
+    silver: bigquery.Client, dbt: Run
 ) -> None:
     before = publish(silver, FIRST)
     dbt(f"{FIRST}", "build", "--select", "tag:customer_profiles")
@@ -139,7 +127,7 @@ def test_a_changed_profile_becomes_a_version_without_pii_and_a_repeated_day_adds
     assert not twice[0].keys() & hidden
 
 
-def test_the_seed_is_loaded_with_its_types(silver: bigquery.Client, dbt: Dbt) -> None:
+def test_the_seed_is_loaded_with_its_types(silver: bigquery.Client, dbt: Run) -> None:
     dbt("", "seed", "--select", "product_catalog")
     dbt("", "seed", "--select", "product_catalog")
     rows = [

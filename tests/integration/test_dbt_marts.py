@@ -11,15 +11,17 @@ from typing import Any
 
 import dbt_silver as silver
 import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunnerResult
 from google.cloud import bigquery
+
+from tests.dbt_runs import Dbt, messages
 
 pytestmark = pytest.mark.cloud
 
 PROJECT = Path(__file__).resolve().parents[2] / "include/dbt"
 SIX, SEVEN, EIGHT = (f"2021-07-21T{hour:02d}:00:00Z" for hour in (6, 7, 8))
 DAY = "2021-07-21"
-Dbt = Callable[..., dbtRunnerResult]
+Run = Callable[..., dbtRunnerResult]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,30 +39,10 @@ def client(project_name: str) -> bigquery.Client:
 
 
 @pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
-    """Runs one dbt command for the given event dates; all runs share one target folder and partial parse."""
-    target = tmp_path_factory.mktemp("dbt")
-    places = [
-        "--project-dir",
-        PROJECT,
-        "--profiles-dir",
-        PROJECT,
-        "--target-path",
-        target,
-        "--log-path",
-        target,
-    ]
-
-    def run(event_dates: str | None, *command: str) -> dbtRunnerResult:
-        with pytest.MonkeyPatch.context() as patch:
-            if event_dates is None:
-                patch.delenv("HOURGLASS_EVENT_DATES", raising=False)
-            else:
-                patch.setenv("HOURGLASS_EVENT_DATES", event_dates)
-            arguments = command or ("run", "--select", "tag:github")
-            return dbtRunner().invoke([*arguments, *map(str, places), "--quiet"])
-
-    return run
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs one dbt command for the given event dates, github's models where none is given."""
+    runs = Dbt(tmp_path_factory.mktemp("dbt"))
+    return lambda event_dates, *command: runs(event_dates, *(command or ("run", "--select", "tag:github")))
 
 
 @pytest.fixture
@@ -70,10 +52,6 @@ def fresh(client: bigquery.Client) -> None:
     client.query_and_wait("DROP MATERIALIZED VIEW IF EXISTS gold.mv_github_hourly_events")
     for table in ("fct_github_events", "fct_github_repo_daily"):
         client.query_and_wait(f"DROP TABLE IF EXISTS gold.{table}")
-
-
-def messages(result: dbtRunnerResult) -> str:
-    return "\n".join(str(node.message) for node in result.result)
 
 
 def rows(client: bigquery.Client, table: str, event_date: str | None = None) -> list[dict[str, Any]]:
@@ -97,7 +75,7 @@ def redelivered(hour: str, line: int, event_id: str, created_at: str, **payload:
 
 
 @pytest.mark.usefixtures("fresh")
-def test_marts_equal_counts_made_from_the_raw_files(client: bigquery.Client, dbt: Dbt) -> None:
+def test_marts_equal_counts_made_from_the_raw_files(client: bigquery.Client, dbt: Run) -> None:
     silver.publish(client, SIX, silver.sample_rows(6))
     assert dbt(DAY, "build", "--select", "tag:github").success
     silver.publish(client, SEVEN, silver.sample_rows(7))
@@ -157,7 +135,7 @@ def test_tables_have_the_settings_that_bound_their_cost(client: bigquery.Client)
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("order", [(SIX, SEVEN, EIGHT), (EIGHT, SIX, SEVEN), (SEVEN, EIGHT, SIX)])
 def test_a_redelivered_event_counts_where_it_landed_first_in_any_order(
-    client: bigquery.Client, dbt: Dbt, order: tuple[str, ...]
+    client: bigquery.Client, dbt: Run, order: tuple[str, ...]
 ) -> None:
     landed = {
         SIX: [
@@ -183,7 +161,7 @@ def test_a_redelivered_event_counts_where_it_landed_first_in_any_order(
 
 @pytest.mark.usefixtures("fresh")
 def test_rows_that_left_silver_leave_the_marts_of_the_dates_at_hand_only(
-    client: bigquery.Client, dbt: Dbt
+    client: bigquery.Client, dbt: Run
 ) -> None:
     kept = redelivered(SIX, 1, "1", "2021-07-20T10:00:00Z")
     silver.publish(client, SIX, [kept, redelivered(SIX, 2, "2", "2021-07-21T05:00:00Z")])
@@ -199,7 +177,7 @@ def test_rows_that_left_silver_leave_the_marts_of_the_dates_at_hand_only(
 
 
 @pytest.mark.usefixtures("fresh")
-def test_an_empty_partition_is_a_no_op(client: bigquery.Client, dbt: Dbt) -> None:
+def test_an_empty_partition_is_a_no_op(client: bigquery.Client, dbt: Run) -> None:
     silver.publish(client, SIX, silver.sample_rows(6))
     built = dbt("", "build", "--select", "tag:github")
     assert built.success, messages(built)
@@ -215,7 +193,7 @@ def test_an_empty_partition_is_a_no_op(client: bigquery.Client, dbt: Dbt) -> Non
 
 @pytest.mark.usefixtures("fresh")
 def test_full_refresh_gives_the_incremental_rows_and_keeps_the_view(
-    client: bigquery.Client, dbt: Dbt
+    client: bigquery.Client, dbt: Run
 ) -> None:
     silver.publish(client, SIX, silver.sample_rows(6))
     silver.publish(
@@ -236,7 +214,7 @@ def test_full_refresh_gives_the_incremental_rows_and_keeps_the_view(
 
 @pytest.mark.usefixtures("fresh")
 def test_a_run_that_does_not_know_its_dates_or_its_table_is_refused(
-    client: bigquery.Client, dbt: Dbt
+    client: bigquery.Client, dbt: Run
 ) -> None:
     silver.publish(client, SIX, silver.sample_rows(6))
     unset = dbt(None)
@@ -258,7 +236,7 @@ def test_a_run_that_does_not_know_its_dates_or_its_table_is_refused(
     assert "surprise" not in rows(client, "fct_github_events")[0]
 
 
-def test_every_statement_reads_only_the_partitions_of_its_dates(client: bigquery.Client, dbt: Dbt) -> None:
+def test_every_statement_reads_only_the_partitions_of_its_dates(client: bigquery.Client, dbt: Run) -> None:
     for dates, expected in (
         ("2021-07-21", ["2021-07-20 00:00:00+00", "2021-07-29 00:00:00+00"]),
         ("2021-07-22,2021-07-21", ["2021-07-20 00:00:00+00", "2021-07-30 00:00:00+00"]),
@@ -284,7 +262,7 @@ def test_every_statement_reads_only_the_partitions_of_its_dates(client: bigquery
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_broken_aggregate_is_caught(client: bigquery.Client, dbt: Dbt) -> None:
+def test_a_broken_aggregate_is_caught(client: bigquery.Client, dbt: Run) -> None:
     silver.publish(client, SIX, silver.sample_rows(6))
     assert dbt(DAY).success
     client.query_and_wait(

@@ -28,18 +28,13 @@ def client(cloud: object) -> bigquery.Client:
 @pytest.fixture(scope="module")
 def marts(client: bigquery.Client, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Both sample hours in gold.fct_github_events, built by dbt; gives the raw events of the first hour."""
-    from dbt.cli.main import dbtRunner
+    from tests.dbt_runs import Dbt
 
     silver.create_table(client)
     for hour in (6, 7):
         silver.publish(client, f"2021-07-21T{hour:02d}:00:00Z", silver.sample_rows(hour))
-    project, target = str(INCLUDE / "dbt"), str(tmp_path_factory.mktemp("dbt"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOURGLASS_PROJECT", client.project)
-        patch.setenv("HOURGLASS_EVENT_DATES", "2021-07-21")
-        arguments = ["--project-dir", project, "--profiles-dir", project, "--quiet"]
-        arguments += ["--target-path", target, "--log-path", target]
-        assert dbtRunner().invoke(["run", "--select", "tag:github", *arguments]).success
+    dbt = Dbt(tmp_path_factory.mktemp("dbt"), variables={"HOURGLASS_PROJECT": client.project})
+    assert dbt("2021-07-21", "run", "--select", "tag:github").success
     files = silver.SAMPLES.glob("**/hour=06/*.json.gz")
     return [json.loads(line) for path in files for line in gzip.decompress(path.read_bytes()).splitlines()]
 

@@ -7,16 +7,14 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
 from google.cloud import bigquery
 
 from hourglass.config import load_source
 from local.published import Enrich, Landed, Row, create_table, event_dates, load, load_export, refined
+from tests.dbt_runs import Dbt, messages
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
-PROJECT = INCLUDE / "dbt"
 _DATASETS = ("silver", "staging", "intermediate", "gold", "ml", "ops", "api", "reporting", "reference")
 
 
@@ -30,7 +28,7 @@ class Warehouse:
 
     def __init__(self, project: str, folder: Path) -> None:
         self.client = bigquery.Client(project=project)
-        self._folder = folder
+        self.dbt = Dbt(folder, variables={"HOURGLASS_PROJECT": project, "HOURGLASS_LOCATION": "US"})
         for dataset in _DATASETS:
             self.client.create_dataset(dataset, exists_ok=True)
 
@@ -71,22 +69,10 @@ class Warehouse:
         load_export(self.client, load_source(source_id, INCLUDE), landed)
         return event_dates(f"{day:%Y-%m-%d}" for day in landed)
 
-    def dbt(self, dates: str, *command: str) -> dbtRunnerResult:
-        """Run one dbt command, such as `run --select tag:daily`, for event dates ("2024-06-01,2024-06-02")."""
-        folder = str(self._folder)
-        places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
-        places += ["--target-path", folder, "--log-path", folder]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("HOURGLASS_EVENT_DATES", dates)
-            patch.setenv("HOURGLASS_PROJECT", self.client.project)
-            patch.setenv("HOURGLASS_LOCATION", "US")
-            return dbtRunner().invoke([*command, *places])
-
     def build(self, dates: str, *selected: str, command: str = "build") -> None:
         """Build models with their tests (or only `run` them), and fail with dbt's messages."""
         done = self.dbt(dates, *command.split(), "--select", *selected)
-        bad = [n for n in done.result or () if str(n.status) in ("error", "fail", "skipped")]
-        assert done.success, "\n".join(f"{n.node.name}: {n.message}" for n in bad) or done.exception
+        assert done.success, messages(done, "error", "fail", "skipped")
         assert done.result, f"nothing is selected by {selected}"
 
     def rows(self, table: str, where: str = "true") -> list[Row]:
