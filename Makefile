@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 /usr/bin/python3.11 python3; do \
 	"$$p" -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 # Two files of tests at a time, each lane with a local cloud of its own.
-LANES := -n 2 --dist loadfile
+LANES := -n 2 --dist loadfile --no-loadscope-reorder
 LOCAL := $(PY) -m local
 IN_CLOUD := $(LOCAL) exec --
 HOURGLASS := PYTHONPATH=plugins $(PY) -m hourglass
