@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
 from hourglass.generate.platforms import photo_sharing
 from hourglass.generate.platforms.landing import merged
 from local.refining import ENRICH
 from tests.warehouse import photo_oracle as oracle
-from tests.warehouse.published import Warehouse
+from tests.warehouse.published import INCLUDE, Warehouse
 
 pytestmark = pytest.mark.cloud
 
@@ -231,3 +232,28 @@ def _shuffled(hours: list[datetime]) -> Iterator[list[datetime]]:
     first = [hour for number, hour in enumerate(hours) if number < len(hours) // 2 or hour in late]
     yield [hour for hour in hours if hour not in first]
     yield first
+
+
+def test_an_hours_context_is_of_the_events_that_landed_in_it(built: Built) -> None:
+    hour = max(built.sdk, key=lambda at: len(built.sdk[at]))
+    landed = oracle.events({hour: built.sdk[hour]})  # a repeat counts again where it landed in another hour
+    sessions = {row["event_id"]: row["session_id"] for row in built.sdk[hour]}
+    wanted = {}
+    for user, of_user in landed.groupby("user_id"):
+        last = of_user.iloc[-1]
+        wanted[user] = {
+            "events": len(of_user),
+            "views": int((of_user["event_type"] == "view").sum()),
+            "interactions": int(of_user["event_type"].isin(["click", "react", "share"]).sum()),
+            "sessions": len({sessions[key] for key in of_user["event_id"]} - {None}),
+            "engagement_seconds": float(sum(of_user["seconds"])),
+            "last_event_at": last["event_at"],
+            "last_event_type": last["event_type"],
+            "device_os": last["device_os"],
+            "country": next((c for c in reversed(of_user["location_country"].tolist()) if c), None),
+        }
+    sql = (INCLUDE / "sql/features/context_features.sql").read_text("utf-8")
+    config = QueryJobConfig(query_parameters=[ScalarQueryParameter("landing_hour", "TIMESTAMP", hour)])
+    rows = [dict(row) for row in built.warehouse.client.query_and_wait(sql, job_config=config)]
+    assert {row.pop("entity"): row for row in rows} == wanted
+    assert len(wanted) > 10
