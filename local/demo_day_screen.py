@@ -143,6 +143,11 @@ def _table_of_marts(marts: Sequence[dict[str, Any]]) -> Table:
     for row in marts:
         if last and last != row["platform"]:
             table.add_section()
-        table.add_row(row["platform"] if row["platform"] != last else "", row["says"], f"{row['value']:,}")
+        table.add_row(row["platform"] if row["platform"] != last else "", row["says"], _shown(row["value"]))
         last = row["platform"]
     return table
+
+
+def _shown(value: Any) -> str:
+    """A number as people read it; a sum of nothing is nothing."""
+    return "none" if value is None else f"{value:,}"

@@ -93,6 +93,7 @@ def test_the_screen_shows_stages_numbers_and_times() -> None:
     ]
     lines = {"partitions": 2, "lines": 1500, "late": 1, "duplicates": 2, "quarantined": 3, "silver": 1495}
     marts = [{"platform": h.platform, "says": h.says, "value": 1234} for h in HEADLINES]
+    marts[-1]["value"] = None
     out = io.StringIO()
     console = Console(file=out, width=120)
     console.print(
@@ -112,6 +113,14 @@ def test_the_screen_shows_stages_numbers_and_times() -> None:
         },
     )
     said = out.getvalue()
-    for part in ("3,000", "transform.b.run (3.0 s)", "1,234", "views_7d=9", "daily DAG 61 s", "52 models"):
+    for part in (
+        "3,000",
+        "transform.b.run (3.0 s)",
+        "1,234",
+        "views_7d=9",
+        "daily DAG 61 s",
+        "52 models",
+        "none",
+    ):
         assert part in said
     assert {h.platform for h in HEADLINES} == set(day.SCALES)
