@@ -1,6 +1,6 @@
 # Hourglass on a laptop. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-day test test-sources kill-matrix chaos lint up down status land dag validate show new try compile generate bench clean lock
+.PHONY: help setup demo demo-day test test-sources test-orders kill-matrix concurrency chaos lint up down status land dag validate show new try compile generate bench clean lock
 
 SOURCE ?= github
 PARTITION ?= 2021-07-21T06
@@ -38,6 +38,9 @@ test: setup ## unit, integration and end-to-end tests
 
 test-sources: setup ## every shipped source's DAG on generated data (make test runs one of each kind)
 	@HOURGLASS_TEST_SOURCES=all $(PY) -m pytest tests/e2e/test_sources.py
+
+test-orders: setup ## the marts of four platforms day after day, late and shuffled, and by a full refresh (make test does the last two)
+	@HOURGLASS_TEST_ORDERS=all $(PY) -m pytest tests/warehouse/test_recomputation.py
 
 chaos: setup ## [SEQUENCES=30] [SEED=1]: random sequences of files, clears, backfills, kills and faults, against an oracle
 	@$(PY) -m tests.chaos --sequences $(or $(SEQUENCES),30) $(if $(SEED),--seed $(SEED))

@@ -217,23 +217,6 @@ def test_systems_are_told_apart(built: Built) -> None:
         assert {row["event_id"] for row in found} == set(wanted)
 
 
-def test_a_full_refresh_gives_the_rows_of_any_order(built: Built) -> None:
-    """Last in the module: it begins without the tables."""
-    before = built.warehouse.checksums(*TABLES)
-    built.warehouse.drop(*TABLES, *INTERMEDIATE)
-    command = "run --full-refresh --exclude dim_date"
-    built.warehouse.build("", f"{OURS},config.materialized:incremental", command=command)
-    assert built.warehouse.checksums(*TABLES) == before
-
-
-def _shuffled(hours: list[datetime]) -> Iterator[list[datetime]]:
-    """The second half of the hours, then the first and what came late of the second."""
-    late = set(random.Random(6).sample(hours, len(hours) // 8))
-    first = [hour for number, hour in enumerate(hours) if number < len(hours) // 2 or hour in late]
-    yield [hour for hour in hours if hour not in first]
-    yield first
-
-
 def test_an_hours_context_is_of_the_events_that_landed_in_it(built: Built) -> None:
     hour = max(built.sdk, key=lambda at: len(built.sdk[at]))
     landed = oracle.events({hour: built.sdk[hour]})  # a repeat counts again where it landed in another hour
@@ -257,3 +240,33 @@ def test_an_hours_context_is_of_the_events_that_landed_in_it(built: Built) -> No
     rows = [dict(row) for row in built.warehouse.client.query_and_wait(sql, job_config=config)]
     assert {row.pop("entity"): row for row in rows} == wanted
     assert len(wanted) > 10
+
+
+def test_hours_in_their_own_order_give_the_same_rows(built: Built) -> None:
+    before = built.warehouse.checksums(*TABLES)
+    built.warehouse.drop(*TABLES, *INTERMEDIATE, "silver.mobile_sdk")
+    hours = sorted(built.sdk)
+    middle = len(hours) // 2
+    for part in (hours[:middle], hours[middle:]):
+        dates = built.warehouse.publish(
+            "mobile_sdk", {hour: built.sdk[hour] for hour in part}, ENRICH["mobile_sdk"]
+        )
+        built.warehouse.build(dates, *STAGED, OURS, command="run")
+    assert built.warehouse.checksums(*TABLES) == before
+
+
+def test_a_full_refresh_gives_the_rows_of_any_order(built: Built) -> None:
+    """Last in the module: it begins without the tables."""
+    before = built.warehouse.checksums(*TABLES)
+    built.warehouse.drop(*TABLES, *INTERMEDIATE)
+    command = "run --full-refresh --exclude dim_date"
+    built.warehouse.build("", f"{OURS},config.materialized:incremental", command=command)
+    assert built.warehouse.checksums(*TABLES) == before
+
+
+def _shuffled(hours: list[datetime]) -> Iterator[list[datetime]]:
+    """The second half of the hours, then the first and what came late of the second."""
+    late = set(random.Random(6).sample(hours, len(hours) // 8))
+    first = [hour for number, hour in enumerate(hours) if number < len(hours) // 2 or hour in late]
+    yield [hour for hour in hours if hour not in first]
+    yield first
