@@ -175,6 +175,12 @@ def test_every_test_reads_the_dates_at_hand_and_has_an_owner(
             assert not dated or "__event_dates_" in (test["config"]["where"] or ""), test["name"]
 
 
+def test_no_task_runs_a_unit_test(manifest: dict[str, Any]) -> None:
+    """`dbt build` of one model, which a task is, would run its unit tests too, if dbt knew them."""
+    assert list((PROJECT / "models").rglob("*__unit_tests.yml"))
+    assert manifest["unit_tests"] == {}
+
+
 def test_datasets_are_named_as_written(models: dict[str, Node]) -> None:
     assert {m["schema"] for m in models.values()} <= {
         "staging",

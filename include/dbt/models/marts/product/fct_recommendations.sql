@@ -9,6 +9,8 @@
 
 {%- set event_dates = recomputed_dates() %}
 
+-- depends_on: {{ ref("dim_content") }}
+-- (Its tests look keys up there.)
 -- What users with the same photos also looked at, of the seven days until event_date, for the users active on it.
 with active as (
     select distinct

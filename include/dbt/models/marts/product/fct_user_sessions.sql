@@ -9,6 +9,8 @@
 
 {%- set event_dates = recomputed_dates() %}
 
+-- depends_on: {{ ref("dim_device") }} {{ ref("dim_location") }}
+-- (Its tests look keys up there.)
 select
     session_key,
     session_date as event_date,
