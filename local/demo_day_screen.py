@@ -33,7 +33,7 @@ _DAY = "WHERE event_date = @day"
 HEADLINES = [
     *_of(
         "photo_sharing",
-        ("active users (exact)", f"SUM(active_users) FROM gold.daily_active_users {_DAY}"),
+        ("active users (exact)", f"COUNT(*) FROM gold.daily_user_metrics {_DAY}"),
         ("active users (sketch)", f"HLL_COUNT.MERGE(users_sketch) FROM gold.mv_daily_active_users {_DAY}"),
         ("sessions", f"COUNT(*) FROM gold.fct_user_sessions {_DAY}"),
         ("sessions over midnight", f"COUNTIF(crosses_midnight) FROM gold.fct_user_sessions {_DAY}"),
@@ -69,7 +69,10 @@ HEADLINES = [
         ("buyers (RFM)", "COUNT(*) FROM gold.fct_user_purchases"),
         ("customers' versions (SCD2)", "COUNT(*) FROM gold.dim_customers_scd2"),
         ("tickets", f"COUNT(*) FROM gold.fct_support_tickets {_DAY}"),
-        ("quarantined lines", "SUM(quarantined) FROM gold.daily_quarantine WHERE landing_date = @day"),
+        (
+            "quarantined lines, all sources",
+            "SUM(quarantined) FROM gold.daily_quarantine WHERE landing_date = @day",
+        ),
     ),
     *_of(
         "configured",

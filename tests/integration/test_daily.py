@@ -48,6 +48,7 @@ DIMENSION = """
 select actor_login, sum(events) as events
 from {{ ref("fct_actor_daily") }} where event_date >= date '1970-01-01' group by actor_login
 """
+NOT_RUN = "select 1 as events  -- the model of a source that has not run yet\n"
 PROPERTIES = """
 version: 2
 models:
@@ -64,6 +65,10 @@ models:
   - name: dim_actor
     columns:
       - {name: actor_login, data_type: string}
+      - {name: events, data_type: int64}
+  - name: fct_of_another_source
+    config: {tags: [another_source], partition_expiration_days: null, require_partition_filter: false}
+    columns:
       - {name: events, data_type: int64}
 """
 
@@ -88,6 +93,7 @@ def include(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copy(shipped / "models/staging/github/_github__sources.yml", core)
     (core / "fct_actor_daily.sql").write_text(MODEL)
     (core / "dim_actor.sql").write_text(DIMENSION)
+    (core / "fct_of_another_source.sql").write_text(NOT_RUN)
     (core / "_core__models.yml").write_text(PROPERTIES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOURGLASS_PROJECT", PROJECT)
@@ -204,6 +210,10 @@ def test_it_copies_the_week_for_recovery(ran: str, tmp_path: Path) -> None:
         "fct_actor_daily": [{"event_date": date(2021, 7, 25), "actor_login": "ada", "events": 2}],
         "dim_actor": [{"actor_login": "ada", "events": 2}],
     }
+
+
+def test_it_copies_no_table_that_nobody_has_built(ran: str) -> None:
+    assert "gold.fct_of_another_source is not there: its model has not run yet" in ran
 
 
 def test_a_test_that_warns_is_told_and_its_rows_are_kept(

@@ -13,8 +13,8 @@ from hourglass.cloud import bigquery as bq
 from hourglass.config.dbt_manifest import DAILY, manifest_path, read_manifest
 from hourglass.config.owner import Warehouse
 from hourglass.operators.admit import AdmitOperator
-from hourglass.operators.base import JobOperator
 from hourglass.operators.due import DueOperator
+from hourglass.operators.export_table import ExportTableOperator
 from hourglass.operators.push_features import PushFeaturesOperator
 from hourglass.operators.refresh_view import RefreshViewOperator
 from hourglass.operators.wait_for_day import WaitForDay
@@ -111,18 +111,18 @@ def exports(build: Daily) -> TaskGroup:
     with TaskGroup("exports", tooltip="weekly: a copy of the week's rows for recovery") as group:
         due = DueOperator(task_id="due", weekday=build.file.exports.weekday)
         jobs = [_export(build.platform, table) for table in manifest.tables()]
-        due >> JobOperator.partial(
+        due >> ExportTableOperator.partial(
             task_id="tables",
             platform=build.platform,
             # A week's worth of every table at once would take slots from those who query.
             max_active_tis_per_dagrun=4,
-            map_index_template="{{ task.configuration['labels']['table'] }}",
-        ).expand(configuration=jobs)
+            map_index_template="{{ task.table }}",
+        ).expand_kwargs(jobs)
     return group
 
 
 def _export(platform: Platform, table: Node) -> dict[str, Any]:
-    """The job that copies one table: the week's event dates, or all of a table without dates."""
+    """One table and the job that copies it: the week's event dates, or all of a table without dates."""
     where = "TRUE"
     if table.config.partition_by is not None:
         column = table.config.partition_by.field
@@ -133,4 +133,5 @@ def _export(platform: Platform, table: Node) -> dict[str, Any]:
         f"SELECT * FROM `{platform.project}.{table.schema}.{table.alias}` WHERE {where}"
     )
     labels = {**bq.LABELS, "stage": "export", "table": table.alias}
-    return {"query": {"query": sql, "useLegacySql": False}, "labels": labels}
+    job = {"query": {"query": sql, "useLegacySql": False}, "labels": labels}
+    return {"table": f"{table.schema}.{table.alias}", "configuration": job}
