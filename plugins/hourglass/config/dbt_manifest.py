@@ -45,11 +45,17 @@ class Node(msgspec.Struct):
     depends_on: _Parents = msgspec.field(default_factory=_Parents)
 
 
+class _Disabled(msgspec.Struct):
+    """A model or a test that is switched off; a test has no schema and no tags."""
+
+    original_file_path: str
+
+
 class Manifest(msgspec.Struct):
     """What `dbt parse` wrote; a disabled model is in a list of its own."""
 
     nodes: dict[str, Node] = {}
-    disabled: dict[str, list[Node]] = {}
+    disabled: dict[str, list[_Disabled]] = {}
     _tagged: dict[str, list[str]] = {}  # made when it is first asked for
 
     def tagged(self) -> dict[str, list[str]]:
@@ -161,8 +167,8 @@ def stale_warehouse(include: Path, dag_id: str) -> list[Problem]:
 
 
 def _known(manifest: Manifest) -> set[str]:
-    disabled = [node for nodes in manifest.disabled.values() for node in nodes]
-    return {node.original_file_path for node in (*manifest.nodes.values(), *disabled)}
+    disabled = {node.original_file_path for nodes in manifest.disabled.values() for node in nodes}
+    return disabled | {node.original_file_path for node in manifest.nodes.values()}
 
 
 def _unknown(project: Path, source: str, known: set[str]) -> Iterator[Problem]:
