@@ -15,6 +15,8 @@ SOURCE = "rides"
 BUCKET = "hourglass-raw"
 VERSIONS = ("1.0", "1.1")
 LIMIT_ROWS, LIMIT_RATE = 5, 0.3
+# Of the day on which a run began: over the next midnight no two slots may be the same hours.
+MIDNIGHT = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 CITIES = ("Aachen", "Bonn", "Celle", "Düren", "Emden")
 
 _YAML = """
@@ -173,9 +175,8 @@ def partitions(slot: int, count: int = 3) -> list[Partition]:
         slot: Which of the 40 groups of hours of the last five days.
         count: How many, at most 3.
     """
-    midnight = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     day, part = divmod(slot, 8)
-    first = midnight - timedelta(days=day + 1) + timedelta(hours=3 * part)
+    first = MIDNIGHT - timedelta(days=day + 1) + timedelta(hours=3 * part)
     return [Partition(first + timedelta(hours=n)) for n in range(count)]
 
 
