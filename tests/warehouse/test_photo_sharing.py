@@ -233,13 +233,15 @@ def test_an_hours_context_is_of_the_events_that_landed_in_it(built: Built) -> No
             "last_event_at": last["event_at"],
             "last_event_type": last["event_type"],
             "device_os": last["device_os"],
-            "country": next((c for c in reversed(of_user["location_country"].tolist()) if c), None),
+            "country": next(
+                (c for c in reversed(of_user["location_country"].tolist()) if isinstance(c, str)), None
+            ),
         }
     sql = (INCLUDE / "sql/features/context_features.sql").read_text("utf-8")
     config = QueryJobConfig(query_parameters=[ScalarQueryParameter("landing_hour", "TIMESTAMP", hour)])
     rows = [dict(row) for row in built.warehouse.client.query_and_wait(sql, job_config=config)]
     assert {row.pop("entity"): row for row in rows} == wanted
-    assert len(wanted) > 10
+    assert len(wanted) > 5
 
 
 def test_hours_in_their_own_order_give_the_same_rows(built: Built) -> None:
