@@ -123,6 +123,15 @@ def run_dag(dag_id: str, moment: str, log: Path, console: Console) -> DagRun:
     return run
 
 
+def dbt_results(log: str) -> dict[str, int]:
+    """Models and tests that dbt ran, as its own lines in a log count them."""
+    return {
+        "models": len(re.findall(r"\d+ of \d+ OK (?:created|snapshotted|loaded)", log)),
+        "tests": len(re.findall(r"\d+ of \d+ PASS ", log)),
+        "warnings": len(re.findall(r"\d+ of \d+ WARN ", log)),
+    }
+
+
 def _teed(lines: Any, out: Any) -> Iterator[str]:
     for line in lines:
         out.write(line)

@@ -203,8 +203,3 @@ def record(client: bigquery.Client, platform: Platform, outcomes: Iterable[Outco
     ]
     config = bigquery.LoadJobConfig(schema=client.get_table(TABLE).schema, write_disposition="WRITE_APPEND")
     client.load_table_from_json(rows, TABLE, job_config=config).result()
-
-
-def event_dates(outcomes: Iterable[Outcome]) -> str:
-    """The dates of all published events, as DAGs give them to dbt."""
-    return ",".join(str(day) for day in sorted({day for one in outcomes for day in one.event_dates}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.dag_run import in_cloud, run_dag
+from local.dag_run import dbt_results, in_cloud, run_dag
 from local.demo_screen import show
 from local.landing import land
 
@@ -86,8 +85,7 @@ def run_hour(hour: str, console: Console | None = None) -> Run | None:
     Returns:
         The run, or None when it failed.
     """
-    log = Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log"
-    done = run_dag(SOURCE, f"{hour}:00:00", log, console or Console(quiet=True))
+    done = run_dag(SOURCE, f"{hour}:00:00", _log(hour), console or Console(quiet=True))
     if done.failed:
         return None
     return Run(hour, done.seconds(lambda task: task.partition(".")[0]), done.total)
@@ -112,7 +110,7 @@ def _numbers(run: Run) -> dict[str, Any]:
         **{k: row[k] for k in ("objects", "bytes", "lines", "silver", "quarantined", "duplicates")},
         **{name: _query(sql, run.partition)[0]["n"] for name, sql in counted.items()},
         "feature_rows": row["feature_rows"],
-        "dbt": _dbt_results(run.partition),
+        "dbt": dbt_results(_log(run.partition).read_text()),
         "seconds": {stage: run.seconds.get(stage, 0.0) for stage in STAGES},
         "total_seconds": round(run.total, 1),
     }
@@ -132,11 +130,8 @@ def _query(sql: str, hour: str) -> list[dict[str, Any]]:
     return [dict(row.items()) for row in client.query(sql, job_config=config).result()]
 
 
-def _dbt_results(hour: str) -> dict[str, int]:
-    """Models and tests that dbt ran, as its own summary lines in the log count them."""
-    text = (Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log").read_text()
-    models = len(re.findall(r"OK created sql \w+ model", text))
-    return {"models": models, "tests": len(re.findall(r"\d+ of \d+ PASS ", text))}
+def _log(hour: str) -> Path:
+    return Path(os.environ["HOURGLASS_CLOUD"]) / "logs" / f"demo-{hour}.log"
 
 
 def _one_entity(hour: str) -> tuple[str, dict[str, Any]]:

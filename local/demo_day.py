@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -21,10 +20,11 @@ from rich.console import Console
 from hourglass.config import Platform
 from hourglass.config.dbt_manifest import DAILY, manifest_path, read_manifest
 from hourglass.features.read import open_store
-from local.dag_run import DagRun, in_cloud, run_dag
-from local.day import SCALES, Outcome, event_dates, generate, publish, record
+from local.dag_run import DagRun, dbt_results, in_cloud, run_dag
+from local.day import SCALES, Outcome, generate, publish, record
 from local.demo_day_screen import HEADLINES, show, table_of_lines
 from local.errors import LocalCloudError
+from local.published import event_dates
 
 ROOT = Path(__file__).resolve().parents[1]
 # A Sunday, so that the week is exported; of the weeks in which the app's clients send to both the SDK and GA4.
@@ -53,7 +53,8 @@ def _demonstrate(console: Console, scale: float) -> int:
     outcomes = _land(console, client, platform, scale)
     seconds["generate and publish"] = round(time.monotonic() - started, 1)
     started = time.monotonic()
-    build_hours(event_dates(outcomes), _log("demo-day-hours"), console)
+    dates = event_dates(day for one in outcomes for day in one.event_dates)
+    build_hours(dates, _log("demo-day-hours"), console)
     seconds["models of the sources"] = round(time.monotonic() - started, 1)
     run = run_dag(DAG, str(DAY), _log("demo-day"), console)
     if run.failed:
@@ -134,15 +135,6 @@ def build_hours(dates: str, log: Path, console: Console) -> None:
     console.print(f"  {_in_words(dbt_results(log.read_text()))}")
 
 
-def dbt_results(log: str) -> dict[str, int]:
-    """Models and tests that dbt ran, as its own lines in a log count them."""
-    return {
-        "models": len(re.findall(r"\d+ of \d+ OK (?:created|snapshotted|loaded)", log)),
-        "tests": len(re.findall(r"\d+ of \d+ PASS ", log)),
-        "warnings": len(re.findall(r"\d+ of \d+ WARN ", log)),
-    }
-
-
 def _in_words(results: dict[str, int]) -> str:
     return f"{results['models']} models, {results['tests']} tests passed, {results['warnings']} warned"
 
@@ -176,8 +168,10 @@ def _told(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
                 "lines": 0,
                 "silver": 0,
                 "late": 0,
-            }
-            | {"duplicates": 0, "quarantined": 0, "reasons": {}},
+                "duplicates": 0,
+                "quarantined": 0,
+                "reasons": {},
+            },
         )
         row["partitions"] += 1
         for name in ("lines", "silver", "late", "duplicates", "quarantined"):

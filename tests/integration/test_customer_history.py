@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,6 @@ from tests.dbt_runs import Dbt, messages
 
 pytestmark = pytest.mark.cloud
 
-ROOT = Path(__file__).resolve().parents[2]
-PROJECT = ROOT / "include/dbt"
 CUSTOMERS = 60
 FIRST, LAST = date(2026, 1, 5), date(2026, 4, 5)  # far enough apart that some profiles change in between
 Run = Callable[..., None]

@@ -6,7 +6,6 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import dbt_silver as silver
@@ -14,11 +13,10 @@ import pytest
 from dbt.cli.main import dbtRunnerResult
 from google.cloud import bigquery
 
-from tests.dbt_runs import Dbt, messages
+from tests.dbt_runs import PROJECT, Dbt, messages
 
 pytestmark = pytest.mark.cloud
 
-PROJECT = Path(__file__).resolve().parents[2] / "include/dbt"
 SIX, SEVEN, EIGHT = (f"2021-07-21T{hour:02d}:00:00Z" for hour in (6, 7, 8))
 DAY = "2021-07-21"
 Run = Callable[..., dbtRunnerResult]

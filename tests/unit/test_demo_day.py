@@ -14,8 +14,8 @@ from rich.console import Console
 from hourglass.config import load_source
 from hourglass.config.dbt_manifest import DAILY, manifest_path, read_manifest
 from local import day
-from local.dag_run import DagRun
-from local.demo_day import DAY, dbt_results, tasks_of
+from local.dag_run import DagRun, dbt_results
+from local.demo_day import DAY, tasks_of
 from local.demo_day_screen import HEADLINES, show, table_of_lines
 from local.published import refined
 from local.refining import ENRICH
