@@ -183,7 +183,7 @@ class Sequence:
         """Replay the lines of a broken rule; only after a settling, when it is known which lines are quarantined."""
         partition = state.partition
         outcome = expect(partition, self.version)
-        places = sorted((o, n) for o, n, reason in outcome.quarantined if reason == REPAIRED)
+        places = sorted((o, n) for o, n, reason in outcome.open() if reason == REPAIRED)
         if not state.ran or not places:
             return
         self._call("tests.chaos.world:replay", key=partition.key, reason=REPAIRED, repair="fare=abs(fare)")

@@ -22,18 +22,30 @@ Row = dict[str, Any]
 
 @dataclass
 class Outcome:
-    """What one partition comes to: silver rows by key, quarantined lines with their reasons."""
+    """What one partition comes to: silver rows by key, quarantined lines with their reasons.
+
+    Those that were replayed are quarantined as well, with their own reason or, if they have none, that one.
+    """
 
     lines: int = 0
     silver: dict[str, Row] = field(default_factory=dict)
     quarantined: set[tuple[str, int, str]] = field(default_factory=set)
+    replayed: set[tuple[str, int]] = field(default_factory=set)
     duplicates: int = 0
 
     @property
     def stopped(self) -> bool:
         """Whether the gate stops it: both limits are exceeded, or ten lines and more are all bad."""
-        bad = sum(reason not in SETTLED for _, _, reason in self.quarantined)
+        bad = len(self.open())
         return (bad > LIMIT_ROWS and bad > LIMIT_RATE * self.lines) or bad == self.lines >= 10
+
+    def open(self) -> set[tuple[str, int, str]]:
+        """The quarantined lines about which nobody has decided."""
+        return {
+            (uri, line, reason)
+            for uri, line, reason in self.quarantined
+            if reason not in SETTLED and (uri, line) not in self.replayed
+        }
 
     def features(self) -> dict[str, Row]:
         """Count, sum and last time by city."""
@@ -64,7 +76,10 @@ def expect(partition: Partition, version: str) -> Outcome:
         for number, line in enumerate(content.split(b"\n")[:-1], 1):
             found.lines += 1
             record, reason = _read(line, partition.start)
-            reason = settled.get((name, number), reason)
+            decided = settled.get((name, number), "")
+            if decided == "replayed":
+                found.replayed.add((uri, number))
+            reason = reason or decided
             if reason:
                 found.quarantined.add((uri, number, reason))
             elif record["ride_id"] in found.silver:
