@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,32 @@ def test_no_task_runs_a_unit_test(manifest: dict[str, Any]) -> None:
     """`dbt build` of one model, which a task is, would run its unit tests too, if dbt knew them."""
     assert list((PROJECT / "models").rglob("*__unit_tests.yml"))
     assert manifest["unit_tests"] == {}
+
+
+def test_a_model_that_joins_or_ranks_has_a_unit_test(
+    models: dict[str, Node], manifest: dict[str, Any]
+) -> None:
+    files = [yaml.safe_load(p.read_text("utf-8")) for p in (PROJECT / "models").rglob("*__unit_tests.yml")]
+    tested = {test["model"] for file in files for test in file["unit_tests"]}
+    by_hand = {n: m for n, m in models.items() if not m["raw_code"].startswith("-- Generated from")}
+    needing = {name for name, model in by_hand.items() if joins_or_ranks(model, manifest["macros"])}
+    # A macro's join is that of the models that call it; to read one table and count is neither.
+    assert {"training_photo_interest_v1", "postgres_orders_orders_history"} <= needing
+    assert "fct_daily_summary" not in needing
+    missing = sorted(needing - tested)
+    assert not missing, (
+        f"no unit test for {', '.join(missing)}: in *__unit_tests.yml beside the model, give it rows of the case "
+        "that its description is about (a tie, the border of a day, a repeat, a null) and the rows to expect of it"
+    )
+
+
+def joins_or_ranks(node: Node, macros: dict[str, Node]) -> bool:
+    """Whether the SQL of a model or a macro, or of the project's macros that it calls, has a join or a window."""
+    code = re.sub(r"\{#.*?#\}|--[^\n]*", "", node.get("raw_code") or node["macro_sql"], flags=re.DOTALL)
+    called = [m for m in node["depends_on"]["macros"] if m.startswith("macro.hourglass.")]
+    # Jinja's filter `join(` has no space.
+    found = re.search(r"\bjoin\s|\bover\s*\(", code, re.IGNORECASE)
+    return bool(found) or any(joins_or_ranks(macros[m], macros) for m in called)
 
 
 def test_datasets_are_named_as_written(models: dict[str, Node]) -> None:

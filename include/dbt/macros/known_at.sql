@@ -1,6 +1,6 @@
 {#
   Point in time: for each row the newest values of an entity's features that were known at the row's moment, and
-  were not older than allowed. A value counts from its available_at on, never from the date that it is made from:
+  were younger than allowed. A value counts from its available_at on, never from the date that it is made from:
   the features of a day hold what happened after a label of that day.
 
   Rows whose entity had no features by then keep their place, with nulls.

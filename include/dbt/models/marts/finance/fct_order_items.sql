@@ -11,6 +11,13 @@
 
 {%- set event_dates = hourglass_event_dates() %}
 
+-- dbt puts the rows of a unit test behind the first WITH that it finds, which would be that of the UNNEST.
+with orders as (
+    select *
+    from {{ ref("fct_orders") }}
+    where {{ event_dates_predicate(event_dates) }}
+)
+
 select
     {{ surrogate_key(["orders.event_date", "orders.order_id", "line_offset"]) }} as order_item_key,
     orders.order_id,
@@ -24,6 +31,5 @@ select
     item.quantity,
     item.price,
     cast(item.quantity * item.price as numeric) as amount
-from {{ ref("fct_orders") }} as orders
+from orders
 cross join unnest(orders.items) as item with offset as line_offset
-where {{ event_dates_predicate(event_dates, "orders.event_date") }}
