@@ -227,7 +227,7 @@ def unified(found: pd.DataFrame, exported: dict[datetime, list[Row]], cut_over: 
 
 
 def recommendations(found: pd.DataFrame) -> dict[tuple[date, str], list[tuple[str, int]]]:
-    """For every user and day the 100 unseen photos that go with most of the user's, by a matrix of who has what."""
+    """For every user and day the 100 unseen photos that go best with the user's, by a matrix of who has what."""
     result = {}
     for day in sorted(set(found["event_date"])):
         days = found[(found["event_date"] > day - 7 * DAY) & (found["event_date"] <= day)]
@@ -242,6 +242,8 @@ def recommendations(found: pd.DataFrame) -> dict[tuple[date, str], list[tuple[st
         has[[people.index(u) for u in top["user_id"]], [names.index(c) for c in top["content_id"]]] = 1
         together = has.T @ has
         np.fill_diagonal(together, 0)
+        for row in together:  # the names are in order, so a stable sort puts the smaller of equals first
+            row[np.argsort(-row, kind="stable")[100:]] = 0
         scores = has @ together
         seen = days.groupby("user_id")["content_id"].agg(set)
         for user in sorted(set(found.loc[found["event_date"] == day, "user_id"]) & set(people)):

@@ -56,16 +56,27 @@ pairs as (
     group by one.event_date, one.content_id, other.content_id
 ),
 
+-- The 100 photos that most go with one: without a limit, what is summed below grows with the square of the photos.
+neighbours as (
+    select
+        event_date,
+        content_id,
+        other_id,
+        users
+    from pairs
+    qualify row_number() over (partition by event_date, content_id order by users desc, other_id asc) <= 100
+),
+
 scored as (
     select
         items.event_date,
         items.user_id,
-        pairs.other_id as content_id,
-        sum(pairs.users) as score
+        neighbours.other_id as content_id,
+        sum(neighbours.users) as score
     from active
     inner join items on active.event_date = items.event_date and active.user_id = items.user_id
-    inner join pairs on items.event_date = pairs.event_date and items.content_id = pairs.content_id
-    group by items.event_date, items.user_id, pairs.other_id
+    inner join neighbours on items.event_date = neighbours.event_date and items.content_id = neighbours.content_id
+    group by items.event_date, items.user_id, neighbours.other_id
 ),
 
 unseen as (
