@@ -1,4 +1,7 @@
-"""DuckDB's extensions from their PyPI packages: nothing is downloaded and nothing is written to HOME."""
+"""DuckDB's own files: extensions from their PyPI packages, and what memory has no room for in the data folder.
+
+Nothing is downloaded, and nothing is written to HOME or to the folder that the server was started in.
+"""
 
 from __future__ import annotations
 
@@ -49,14 +52,15 @@ def link(folder: Path) -> None:
 
 
 def apply() -> None:
-    """Let every DuckDB connection find the packaged extensions."""
+    """Let every DuckDB connection find the packaged extensions and the folder to spill to."""
     folder = settings.data_dir / "extensions"
     link(folder)
+    folders = {"extension_directory": str(folder), "temp_directory": str(settings.data_dir / "spilled")}
     connect = duckdb.connect
 
     def packaged_connect(
         database: str = ":memory:", read_only: bool = False, config: dict[str, Any] | None = None
     ) -> Any:
-        return connect(database, read_only, {"extension_directory": str(folder)} | (config or {}))
+        return connect(database, read_only, folders | (config or {}))
 
     duckdb.connect = packaged_connect  # type: ignore[assignment]
