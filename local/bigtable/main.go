@@ -9,7 +9,14 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
+)
+
+// All rows are held in memory, and to collect garbage is to look at all of them: rarely, as long as there is room.
+const (
+	garbagePercent = 400
+	room           = 2 << 30
 )
 
 func main() {
@@ -19,6 +26,8 @@ func main() {
 	if *file == "" {
 		log.Fatal("cbtemulator: -journal is required: name the file that is to keep the tables")
 	}
+	debug.SetGCPercent(garbagePercent)
+	debug.SetMemoryLimit(room)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	server, err := start(*address, *file)
