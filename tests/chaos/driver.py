@@ -308,11 +308,12 @@ class Sequence:
         self._check()
 
     def _heal(self, run: Run, time: int) -> None:
-        """Clear what failed; the second time as the message says that tasks out of step are healed."""
+        """Clear what failed; the second time as the message says: of tasks out of step, or of objects that are gone."""
         if time == 1:
             tasks, downstream, only_failed = None, False, True
         else:
-            tasks, downstream, only_failed = LOADS, True, False
+            gone = "refine.run" in _failed(run)
+            tasks, downstream, only_failed = FIRST if gone else LOADS, True, False
         self._call(
             "clear",
             dag_id=SOURCE,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hourglass.cloud.retry import patiently
-from hourglass.partition import SourceObject
+from hourglass.partition import Manifest, SourceObject
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
@@ -67,6 +67,35 @@ def read_text(storage: Client, bucket: str, name: str) -> str | None:
         return str(storage.bucket(bucket).blob(name).download_as_text(**patiently()))
     except NotFound:
         return None
+
+
+def last_line(storage: Client, uri: str, most: int = 4096) -> str:
+    """The last line of a text that lies in numbered parts, as Dataproc leaves a driver's output.
+
+    Args:
+        storage: A client.
+        uri: What the parts' names begin with.
+        most: How many bytes of the end are read.
+
+    Returns:
+        The line without the space around it; nothing where there are no parts.
+    """
+    bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+    parts = [part for part in list_objects(storage, bucket, prefix) if part.size]
+    if not parts:
+        return ""
+    blob = storage.bucket(bucket).blob(parts[-1].name)
+    end = blob.download_as_bytes(start=max(parts[-1].size - most, 0), **patiently())
+    lines = end.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def replaced_objects(storage: Client, manifest: Manifest) -> list[str]:
+    """The objects of a manifest that are no longer there as it has them, by URI, in name order."""
+    folders = sorted({name.rpartition("/")[0] for name in (o.name for o in manifest.objects)})
+    there = {o.identity()[:2] for folder in folders for o in list_objects(storage, manifest.bucket, folder)}
+    gone = sorted(o.name for o in manifest.objects if o.identity()[:2] not in there)
+    return [f"gs://{manifest.bucket}/{name}" for name in gone]
 
 
 def read_json(storage: Client, uri: str) -> dict[str, Any]:

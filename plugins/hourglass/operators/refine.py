@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from hourglass.cloud import gcs
 from hourglass.cloud.dataproc import list_batches
@@ -82,12 +82,45 @@ class RefineOperator(BatchOperator):
         super().execute_complete(context, event)
         return self._outcome(partition_of(context, self.source.grain))
 
+    def handle_batch_status(
+        self, context: Context, state: str, batch_id: str, state_message: str | None = None
+    ) -> None:
+        """Fail on every terminal state but SUCCEEDED, and for good when another try would read what is gone.
+
+        Raises:
+            AirflowFailException: Objects of the manifest have been replaced or removed since it was sensed.
+            AirflowException: The batch failed otherwise.
+        """
+        try:
+            super().handle_batch_status(context, state, batch_id, state_message)
+        except AirflowException as error:
+            storage = gcs.client(self.gcp_conn_id)
+            gone = gcs.replaced_objects(storage, self._manifest(storage))
+            if not gone:
+                raise
+            raise AirflowFailException(
+                explain(
+                    f"batch {batch_id} ended {state}: {len(gone)} objects of its manifest have been replaced or "
+                    f"removed since they were sensed, first {gone[0]}",
+                    where=f"manifest {self.manifest_uri}",
+                    next_step="nothing: the sweeper clears the run within 15 minutes; or clear `sense` and "
+                    "downstream now, which senses what is there",
+                    heading="refine-failed",
+                    runbook=self.source.file.runbook,
+                )
+            ) from error
+
     def on_kill(self) -> None:
         """Cancel the batch of a task that was marked failed; a cleared task's next try attaches to it."""
         if self._ti is not None and self.batch_id and task_state(self._ti) in GIVEN_UP:
             self.hook.cancel(self.platform.project, self.platform.region, self.batch_id)
 
     def _spec(self, storage: Any, partition: Partition) -> dict[str, Any]:
+        manifest = self._manifest(storage)
+        lines = settled(storage, self.platform, manifest)
+        return {**self.source.refine_spec(manifest, partition), **({"settled": lines} if lines else {})}
+
+    def _manifest(self, storage: Any) -> Manifest:
         bucket, _, name = self.manifest_uri.removeprefix("gs://").partition("/")
         text = gcs.read_text(storage, bucket, name)
         if text is None:
@@ -99,9 +132,7 @@ class RefineOperator(BatchOperator):
                     heading="manifest-missing",
                 )
             )
-        manifest = Manifest.from_json(text)
-        lines = settled(storage, self.platform, manifest)
-        return {**self.source.refine_spec(manifest, partition), **({"settled": lines} if lines else {})}
+        return Manifest.from_json(text)
 
     def _batch(self, partition: Partition) -> RefineBatch:
         return RefineBatch(self.source, self.platform, partition, str(self.batch_id))

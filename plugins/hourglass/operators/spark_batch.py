@@ -9,6 +9,7 @@ from airflow.providers.google.cloud.operators.dataproc import DataprocCreateBatc
 from airflow.providers.google.cloud.triggers.dataproc import DataprocBatchTrigger
 from airflow.sdk.exceptions import AirflowException
 
+from hourglass.cloud import gcs
 from hourglass.cloud.dataproc import BatchAsyncHook, BatchHook
 from hourglass.failure import explain
 from hourglass.operators.base import CloudOperator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from hourglass.config import Platform
 
+SHOWN = 600  # characters of a driver's last line
 # States in which nobody will attach to the batch of this task any more.
 GIVEN_UP = ("failed", "success", "skipped", "upstream_failed", "removed")
 
@@ -95,15 +97,18 @@ class BatchOperator(CloudOperator, DataprocCreateBatchOperator):
         """Fail on every terminal state but SUCCEEDED.
 
         Raises:
-            AirflowException: With the batch, its message and the driver's log.
+            AirflowException: With the batch, its message, and where the driver's output lies and how it ends.
         """
         if state == "SUCCEEDED":
             return
         batch = self.hook.get_batch(batch_id=batch_id, region=self.region, project_id=self.project_id)
+        output = batch.runtime_info.output_uri
+        said = gcs.last_line(gcs.client(self.gcp_conn_id), output) if output else ""
         raise AirflowException(
             explain(
-                f"batch {batch_id} ended {state}: {state_message or 'no message'}",
-                where=f"driver output {batch.runtime_info.output_uri or 'was not written'}",
+                f"batch {batch_id} ended {state}: {state_message or 'no message'}"
+                + (f"\n    its last line: {said[:SHOWN]}" if said else ""),
+                where=f"driver output {output or 'was not written'}",
                 next_step=self.next_step,
                 heading=self.heading,
                 runbook=self.runbook,
