@@ -28,7 +28,7 @@ setup: ## install all that is needed into .venv and .local (a few minutes, once)
 demo: setup ## two real hours through all seven stages, then what came out
 	@$(PY) -m local.demo
 
-demo-day: setup ## [SCALE=0.05]: a day of five platforms through the whole daily DAG, then what its marts say
+demo-day: setup ## [SCALE=1]: a day of five platforms through the whole daily DAG, then what its marts say
 	@PYTHONPATH=plugins $(PY) -m local.demo_day $(if $(SCALE),--scale $(SCALE))
 
 test: setup ## unit, integration and end-to-end tests

@@ -38,7 +38,7 @@ def main() -> int:
     """Generate, publish, run, show; exit code 1 when something fails."""
     parser = argparse.ArgumentParser(prog="make demo-day", description=__doc__)
     parser.add_argument(
-        "--scale", type=float, default=0.05, help="1 is 200,000 events of the photo-sharing app; slow here"
+        "--scale", type=float, default=1.0, help="1 is 200,000 events of the photo-sharing app"
     )
     scale = parser.parse_args().scale
     return in_cloud(partial(_demonstrate, scale=scale))
