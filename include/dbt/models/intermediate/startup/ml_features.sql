@@ -37,7 +37,7 @@ select
     sum(days.purchases) as purchases_7d,
     cast(sum(days.revenue_usd) as numeric) as revenue_usd_7d,
     sum(days.sessions) as sessions_7d,
-    sum(days.session_seconds) as session_seconds_7d,
+    cast(sum(cast(days.session_seconds as numeric)) as float64) as session_seconds_7d,
     sum(days.errors) as errors_7d,
     date_diff(active.event_date, min(days.event_date), day) as days_since_first_active_7d
 from active

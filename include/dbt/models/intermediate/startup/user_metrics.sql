@@ -37,7 +37,8 @@ visits as (
         event_date,
         user_id,
         count(*) as `sessions`,
-        sum(duration_seconds) as session_seconds
+        -- As numbers with decimals: a sum of floating point numbers depends on the order of its rows.
+        cast(sum(cast(duration_seconds as numeric)) as float64) as session_seconds
     from {{ ref("sessions_clean") }}
     where {{ event_dates_predicate(event_dates) }}
     group by event_date, user_id
