@@ -91,6 +91,16 @@ class BatchOperator(CloudOperator, DataprocCreateBatchOperator):
             trigger = BatchTrigger(**trigger.serialize()[1])
         super().defer(trigger=trigger, **kwargs)
 
+    def _last_line(self, output: str) -> str:
+        """How the driver's output ends; nothing where this account may not read it, since the batch is what failed."""
+        from google.api_core.exceptions import GoogleAPICallError
+
+        try:
+            return gcs.last_line(gcs.client(self.gcp_conn_id), output)
+        except GoogleAPICallError as error:
+            self.log.warning("The driver's output at %s cannot be read: %s", output, error)
+            return ""
+
     def handle_batch_status(
         self, context: Context, state: str, batch_id: str, state_message: str | None = None
     ) -> None:
@@ -103,7 +113,7 @@ class BatchOperator(CloudOperator, DataprocCreateBatchOperator):
             return
         batch = self.hook.get_batch(batch_id=batch_id, region=self.region, project_id=self.project_id)
         output = batch.runtime_info.output_uri
-        said = gcs.last_line(gcs.client(self.gcp_conn_id), output) if output else ""
+        said = self._last_line(output) if output else ""
         raise AirflowException(
             explain(
                 f"batch {batch_id} ended {state}: {state_message or 'no message'}"
