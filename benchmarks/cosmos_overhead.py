@@ -8,16 +8,12 @@ process for each, and imports Airflow and dbt again.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
 import tempfile
 from datetime import date
 from pathlib import Path
 
+from benchmarks.cloud import empty_cloud
 from benchmarks.measure import Cost, run
-from local.cloud import Cloud
-from local.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[1]
 DAY = date(2026, 1, 5)
@@ -60,19 +56,8 @@ with DAG("nothing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
 
 def main() -> None:
     """Print what each of them cost, and Cosmos's part for each model."""
-    cloud = Cloud(Layout(ROOT, ROOT / ".local" / "bench-cloud"), lambda line: None)
-    cloud.down()
-    shutil.rmtree(cloud.layout.cloud, ignore_errors=True)
-    cloud.up()
-    try:
-        os.environ.update(cloud.environment())
-        cloud.airflow.prepare(cloud.environment(), lambda line: None)
-        sys.path.insert(0, str(ROOT / "plugins"))
-        rows = _publish()
-        with tempfile.TemporaryDirectory() as folder:
-            _compare(Path(folder), rows)
-    finally:
-        cloud.down()
+    with empty_cloud(), tempfile.TemporaryDirectory() as folder:
+        _compare(Path(folder), _publish())
 
 
 def _publish() -> int:

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from local.cloud import Cloud
-from local.layout import Layout
-
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.cloud import empty_cloud
 
 
 def main() -> None:
     """Run the hour twice in an instance of its own: the first run is cold, the second one warm."""
-    cloud = Cloud(Layout(ROOT, ROOT / ".local" / "bench-cloud"), lambda line: None)
-    cloud.down()
-    subprocess.run(["rm", "-rf", str(cloud.layout.cloud)], check=True)
-    cloud.up()
-    try:
-        os.environ.update(cloud.environment())
-        cloud.airflow.prepare(cloud.environment(), lambda line: None)
-        sys.path.insert(0, str(ROOT / "plugins"))
+    with empty_cloud():
         from local.demo import HOURS, STAGES, land_once, run_hour
 
         land_once(HOURS[0])
@@ -38,8 +25,6 @@ def main() -> None:
                 sys.exit("the hour failed; its log is under .local/bench-cloud/logs")
             stages = "  ".join(f"{s} {run.seconds.get(s, 0):.1f}" for s in STAGES)
             print(f"{name}: {time.perf_counter() - started:.1f} s wall, {cpu:.1f} s CPU in Airflow; {stages}")
-    finally:
-        cloud.down()
 
 
 if __name__ == "__main__":

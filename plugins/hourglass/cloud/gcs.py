@@ -92,10 +92,10 @@ def last_line(storage: Client, uri: str, most: int = 4096) -> str:
 
 def replaced_objects(storage: Client, manifest: Manifest) -> list[str]:
     """The objects of a manifest that are no longer there as it has them, by URI, in name order."""
-    folders = sorted({name.rpartition("/")[0] for name in (o.name for o in manifest.objects)})
-    there = {o.identity()[:2] for folder in folders for o in list_objects(storage, manifest.bucket, folder)}
-    gone = sorted(o.name for o in manifest.objects if o.identity()[:2] not in there)
-    return [f"gs://{manifest.bucket}/{name}" for name in gone]
+    folders = {o.name.rpartition("/")[0] for o in manifest.objects}
+    listed = (o for folder in folders for o in list_objects(storage, manifest.bucket, folder))
+    there = {f"gs://{manifest.bucket}/{o.name}": o.generation for o in listed}
+    return [uri for uri, generation in manifest.generations().items() if there.get(uri) != generation]
 
 
 def read_json(storage: Client, uri: str) -> dict[str, Any]:

@@ -103,8 +103,8 @@ class RefineOperator(BatchOperator):
                     f"batch {batch_id} ended {state}: {len(gone)} objects of its manifest have been replaced or "
                     f"removed since they were sensed, first {gone[0]}",
                     where=f"manifest {self.manifest_uri}",
-                    next_step="nothing: the sweeper clears the run within 15 minutes; or clear `sense` and "
-                    "downstream now, which senses what is there",
+                    next_step="clear `sense` and downstream, which senses what is there; within the late window the "
+                    "sweeper does so by itself, every 15 minutes",
                     heading="refine-failed",
                     runbook=self.source.file.runbook,
                 )
