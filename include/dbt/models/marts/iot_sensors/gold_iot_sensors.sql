@@ -1,4 +1,4 @@
--- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own it (cceb74af17e4)
+-- Generated from sources/iot_sensors.yaml by hourglass compile; delete this line to own it (bc47916e3b18)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.
@@ -33,7 +33,7 @@ select
     device_id,
     timestamp_seconds(div(unix_seconds(event_timestamp), 60) * 60) as window_start,
     count(*) as `readings`,
-    avg(reading) as average_reading,
+    cast(avg(cast(reading as NUMERIC)) as FLOAT64) as average_reading,
     min(reading) as lowest_reading,
     max(reading) as highest_reading,
     min(battery_level) as lowest_battery_level

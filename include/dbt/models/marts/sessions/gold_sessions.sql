@@ -1,4 +1,4 @@
--- Generated from sources/sessions.yaml by hourglass compile; delete this line to own it (0c5a4821c7b6)
+-- Generated from sources/sessions.yaml by hourglass compile; delete this line to own it (2f2d537ccae8)
 {%- set event_dates = hourglass_event_dates() %}
 
 -- The rows of the event dates at hand, from every partition that can hold them.
@@ -32,7 +32,7 @@ select
     event_date as `date`,
     user_id,
     count(*) as session_count,
-    sum(duration_seconds) as total_seconds,
+    cast(sum(cast(duration_seconds as NUMERIC)) as FLOAT64) as total_seconds,
     sum(event_count) as total_events
 from deliveries
 group by date, user_id
