@@ -22,7 +22,8 @@ from tests.kills.setting import ROOT, with_sources
 
 LOOK_EVERY_SECONDS = 1.0
 STARTS = 3
-BACKFILLS = 6
+BACKFILLS = 12
+NOT_YET = ("database is locked", "Another backfill is running")
 SETTLING_SECONDS = 5.0  # between looks at many runs, which cost the server more than they tell
 SETTINGS = {
     # Only the runs that a test makes: no DAG begins with the hour that has just ended.
@@ -95,7 +96,10 @@ class RealAirflow:
         self.ask("POST", f"/dags/{dag_id}/dagRuns/{run.run_id}/clear", json=how)
 
     def backfill(self, dag_id: str, first: datetime, last: datetime, *options: str) -> None:
-        """`airflow backfill create`, as the how-to has it; again where SQLite was busy with the scheduler."""
+        """`airflow backfill create`, as the how-to has it.
+
+        Again where SQLite was busy with the scheduler, and until the scheduler has noticed that the last one has ended.
+        """
         command = ["airflow", "backfill", "create", "--dag-id", dag_id]
         dates = [f"--from-date={first:%Y-%m-%dT%H:%M:%S}", f"--to-date={last:%Y-%m-%dT%H:%M:%S}"]
         for _ in range(BACKFILLS):
@@ -110,7 +114,8 @@ class RealAirflow:
             if done.returncode == 0:
                 return
             said = done.stdout + done.stderr
-            assert "database is locked" in said, said[-3000:]
+            assert any(reason in said for reason in NOT_YET), said[-3000:]
+            time.sleep(SETTLING_SECONDS)
         raise AssertionError(f"{BACKFILLS} times: {said[-3000:]}")
 
     def runs(self, dag_id: str, tasks: bool = False) -> list[Run]:
