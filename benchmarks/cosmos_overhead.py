@@ -12,10 +12,9 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from benchmarks.cloud import empty_cloud
+from benchmarks.cloud import ROOT, empty_cloud
 from benchmarks.measure import Cost, run
 
-ROOT = Path(__file__).resolve().parents[1]
 DAY = date(2026, 1, 5)
 PROJECT = ROOT / "include/dbt"
 SOURCES = ("orders", "inventory", "user_activity")

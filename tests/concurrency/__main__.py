@@ -118,10 +118,10 @@ def run_all(airflow: RealAirflow, hours: list[Hour]) -> dict[str, Any]:
 
 def reprocess(airflow: RealAirflow, hours: list[Hour]) -> None:
     """The hour without a file gets one, and the first hour another; both come in by a backfill."""
-    first, last = hours[0].start, hours[BACKFILLED - 1].start
+    first, missing = hours[0].start, hours[BACKFILLED - 1]
     say("the missing file comes, and `--reprocess-behavior failed` takes its hour in")
-    hours[BACKFILLED - 1].land("A")
-    airflow.backfill(SOURCE, first, last, "--reprocess-behavior=failed")
+    missing.land("A")
+    airflow.backfill(SOURCE, first, missing.start, "--reprocess-behavior=failed")
     airflow.settle([SOURCE], PATIENCE_SECONDS)
     say("the first hour's file is replaced, and `--reprocess-behavior completed` runs it again")
     hours[0].land("B")
