@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Mapping
@@ -40,6 +41,9 @@ class AirflowHome:
             LocalCloudError: Airflow refused; the message ends with its own lines.
         """
         self.password()
+        config = self._layout.airflow / "config"
+        config.mkdir(exist_ok=True)
+        shutil.copy(Path(__file__).with_name("airflow_local_settings.py"), config)
         if self._is_current():
             return
         say("Airflow's database and settings (once, some 20 s)")
