@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from google.cloud import bigquery
 
 from tests.faults.proxy import FaultProxy
 
@@ -22,3 +23,13 @@ def proxy(proxied: FaultProxy) -> FaultProxy:
     """The proxy without rules."""
     proxied.clear()
     return proxied
+
+
+@pytest.fixture(scope="module")
+def client(request: pytest.FixtureRequest, cloud: object) -> Iterator[bigquery.Client]:
+    """Of a BigQuery project of the file's own, its `OWN_PROJECT`: no other test sees what dbt writes there."""
+    project = request.module.OWN_PROJECT
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOURGLASS_PROJECT", project)
+        patch.setenv("HOURGLASS_LOCATION", "US")
+        yield bigquery.Client(project=project)

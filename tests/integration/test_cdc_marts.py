@@ -14,25 +14,12 @@ from google.cloud import bigquery
 
 from tests.dbt_runs import Dbt, messages
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("client")]
 
+OWN_PROJECT = "hourglass-cdc"
 MODELS = [f"postgres_orders_{name}{kind}" for name in cdc.TABLES for kind in ("", "_history")]
 HOURS = 3
 Run = Callable[..., dbtRunnerResult]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def project_name(cloud: object) -> Iterator[str]:
-    """A BigQuery project of its own, so that no other test sees these tables."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOURGLASS_PROJECT", "hourglass-cdc")
-        patch.setenv("HOURGLASS_LOCATION", "US")
-        yield "hourglass-cdc"
-
-
-@pytest.fixture(scope="module")
-def client(project_name: str) -> bigquery.Client:
-    return bigquery.Client(project=project_name)
 
 
 @pytest.fixture(scope="module")

@@ -22,24 +22,18 @@ from tests.dbt_runs import Dbt
 
 pytestmark = pytest.mark.cloud
 
-PROJECT = "hourglass-compile"
+OWN_PROJECT = "hourglass-compile"
 GOLD = {"sales": "date", "hourly": "event_date", "totals": None, "detail": "event_date", "buyers": None}
 Run = Callable[..., dbtRunnerResult]
 Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def project_name(cloud: object) -> Iterator[str]:
+def expiration(client: bigquery.Client) -> Iterator[None]:
+    """Marts keep the tests' days, which are long past."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOURGLASS_PROJECT", PROJECT)
-        patch.setenv("HOURGLASS_LOCATION", "US")
         patch.setenv("HOURGLASS_MART_EXPIRATION_DAYS", "40000")
-        yield PROJECT
-
-
-@pytest.fixture(scope="module")
-def client(project_name: str) -> bigquery.Client:
-    return bigquery.Client(project=project_name)
+        yield
 
 
 @pytest.fixture(scope="module")

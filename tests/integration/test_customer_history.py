@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -14,25 +14,12 @@ from hourglass.generate import pools
 from hourglass.generate.sources import customer_profiles
 from tests.dbt_runs import Dbt, messages
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("client")]
 
+OWN_PROJECT = "hourglass-history"
 CUSTOMERS = 60
 FIRST, LAST = date(2026, 1, 5), date(2026, 4, 5)  # far enough apart that some profiles change in between
 Run = Callable[..., None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def project_name(cloud: object) -> Iterator[str]:
-    """A BigQuery project of its own, so that no other test sees these tables."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOURGLASS_PROJECT", "hourglass-history")
-        patch.setenv("HOURGLASS_LOCATION", "US")
-        yield "hourglass-history"
-
-
-@pytest.fixture(scope="module")
-def client(project_name: str) -> bigquery.Client:
-    return bigquery.Client(project=project_name)
 
 
 @pytest.fixture(scope="module")

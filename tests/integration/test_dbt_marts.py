@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import dbt_silver as silver
@@ -15,25 +15,12 @@ from google.cloud import bigquery
 
 from tests.dbt_runs import PROJECT, Dbt, messages
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("client")]
 
+OWN_PROJECT = "hourglass-dbt"
 SIX, SEVEN, EIGHT = (f"2021-07-21T{hour:02d}:00:00Z" for hour in (6, 7, 8))
 DAY = "2021-07-21"
 Run = Callable[..., dbtRunnerResult]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def project_name(cloud: object) -> Iterator[str]:
-    """A BigQuery project of its own, so that no other test sees these tables."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOURGLASS_PROJECT", "hourglass-dbt")
-        patch.setenv("HOURGLASS_LOCATION", "US")
-        yield "hourglass-dbt"
-
-
-@pytest.fixture(scope="module")
-def client(project_name: str) -> bigquery.Client:
-    return bigquery.Client(project=project_name)
 
 
 @pytest.fixture(scope="module")
