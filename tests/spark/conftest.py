@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         pytest.fail(f"{JARS} lacks Iceberg's runtime or Avro: run `make setup`, which fetches Spark's jars")
     warehouse = tmp_path_factory.mktemp("warehouse")
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # otherwise whatever version python3 on PATH has
     os.environ["PYTHONPATH"] = str(JOB)  # Python workers import the job's modules, as --py-files lets them
     settings = {
         "spark.driver.memory": "1g",
