@@ -42,6 +42,7 @@ for dag in bag.dags.values():
             t.task_id: {
                 "owner": t.owner, "retries": t.retries, "pool": t.pool, "type": type(t).__name__,
                 "upstream": sorted(t.upstream_task_ids), "trigger_rule": str(t.trigger_rule),
+                "at_once": t.max_active_tis_per_dag,
             }
             for t in dag.tasks
         },
@@ -111,6 +112,12 @@ def test_a_source_runs_the_seven_stages_in_order(bag: Any) -> None:
         for upstream in task["upstream"]:
             assert stage - STAGES.index(upstream.split(".")[0]) in (0, 1), (upstream, task_id)
     assert tasks["announce.record"]["trigger_rule"].lower().endswith("all_done")
+
+
+def test_one_run_of_a_dag_at_a_time_builds_a_model(bag: Any) -> None:
+    built = [t for d in bag["dags"].values() for n, t in d["tasks"].items() if n.endswith("_model_build")]
+    assert len(built) > 50
+    assert {t["at_once"] for t in built} == {1}
 
 
 def test_the_daily_dag_waits_builds_serves_and_then_publishes(bag: Any) -> None:
