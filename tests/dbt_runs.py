@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt_common.events.base_types import EventMsg
 
 PROJECT = Path(__file__).resolve().parents[1] / "include" / "dbt"
 
@@ -19,20 +18,14 @@ class Dbt:
         target: Where dbt writes.
         project: The dbt project.
         variables: What the environment has beside the event dates.
-        watch: Takes each of dbt's events, as it happens.
     """
 
     def __init__(
-        self,
-        target: Path,
-        project: Path = PROJECT,
-        variables: Mapping[str, str] | None = None,
-        watch: Callable[[EventMsg], None] | None = None,
+        self, target: Path, project: Path = PROJECT, variables: Mapping[str, str] | None = None
     ) -> None:
         places = {"project-dir": project, "profiles-dir": project, "target-path": target, "log-path": target}
         self._places = [part for name, place in places.items() for part in (f"--{name}", str(place))]
         self._variables = variables or {}
-        self._watching = [watch] if watch else []
 
     def __call__(self, event_dates: str | None, *command: str) -> dbtRunnerResult:
         """Run a command.
@@ -48,7 +41,7 @@ class Dbt:
                 patch.delenv("HOURGLASS_EVENT_DATES", raising=False)
             else:
                 patch.setenv("HOURGLASS_EVENT_DATES", event_dates)
-            return dbtRunner(callbacks=self._watching).invoke([*command, *self._places, "--quiet"])
+            return dbtRunner().invoke([*command, *self._places, "--quiet"])
 
 
 def messages(result: dbtRunnerResult, *states: str) -> str:

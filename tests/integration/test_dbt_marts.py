@@ -6,13 +6,11 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import dbt_silver as silver
 import pytest
 from dbt.cli.main import dbtRunnerResult
-from dbt_common.events.base_types import EventMsg
 from google.cloud import bigquery
 
 from tests.dbt_runs import PROJECT, Dbt, messages
@@ -106,34 +104,6 @@ def test_marts_equal_counts_made_from_the_raw_files(client: bigquery.Client, dbt
     before = marts(client)
     assert dbt(DAY).success
     assert marts(client) == before
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_day_that_another_run_changes_meanwhile_is_left_to_it(
-    client: bigquery.Client, tmp_path: Path
-) -> None:
-    """The daily table and its facts must add up, unless the facts have changed since this run began."""
-    adds_up = "fct_github_repo_daily__events_add_up"
-    facts = "gold.fct_github_events"
-    change = f"INSERT INTO {facts} SELECT * FROM {facts} WHERE event_date = '{DAY}' AND repo_id IS NOT NULL"
-    waiting = [change]
-
-    def other_run(event: EventMsg) -> None:
-        if event.info.name == "NodeStart" and event.data.node_info.node_name == adds_up and waiting:
-            client.query_and_wait(waiting.pop())
-
-    dbt = Dbt(tmp_path, watch=other_run)
-    silver.publish(client, SIX, silver.sample_rows(6))
-    assert dbt(DAY, "run", "--select", "tag:github").success
-    found = dbt(DAY, "build", "--select", "fct_github_repo_daily")
-    assert not waiting
-    assert found.success, messages(found)
-    found = dbt(DAY, "test", "--select", adds_up)
-    assert [str(node.status) for node in found.result] == ["fail"]
-    waiting.append(change)
-    found = dbt(DAY, "build", "--select", "tag:github", "--exclude", "test_type:unit")
-    assert not waiting
-    assert messages(found, "fail").startswith(adds_up), "a command that builds both tables judges every date"
 
 
 def test_tables_have_the_settings_that_bound_their_cost(client: bigquery.Client) -> None:

@@ -120,6 +120,12 @@ def test_one_run_of_a_dag_at_a_time_builds_a_model(bag: Any) -> None:
     assert {t["at_once"] for t in built} == {1}
 
 
+def test_two_models_that_a_test_compares_are_never_built_at_once(bag: Any) -> None:
+    tasks = bag["dags"]["github"]["tasks"]
+    compared = ("fct_github_events", "fct_github_repo_daily")
+    assert {tasks[f"transform.{name}_model_build"]["pool"] for name in compared} == {"build_github"}
+
+
 def test_the_daily_dag_waits_builds_serves_and_then_publishes(bag: Any) -> None:
     order = ["day", "transform", "serve", "docs", "exports"]
     tasks = bag["dags"]["hourglass_daily"]["tasks"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,9 +27,14 @@ class _PartitionBy(msgspec.Struct):
     field: str
 
 
+class _Meta(msgspec.Struct):
+    cosmos: dict[str, Any] = {}  # what the node's task is to have, such as a pool
+
+
 class _Config(msgspec.Struct):
     materialized: str | None = None
     partition_by: _PartitionBy | None = None
+    meta: _Meta = msgspec.field(default_factory=_Meta)
 
 
 class Node(msgspec.Struct):

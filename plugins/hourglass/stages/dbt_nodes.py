@@ -30,7 +30,8 @@ def tagged_nodes(manifest: Path, tag: str) -> dict[str, DbtNode]:
 
 
 def _made(name: str, node: Node, project: Path) -> DbtNode:
-    config: dict[str, Any] = {"materialized": node.config.materialized}
+    meta = {"cosmos": node.config.meta.cosmos}
+    config: dict[str, Any] = {"materialized": node.config.materialized, "meta": meta}
     return DbtNode(
         unique_id=name,
         resource_type=DbtResourceType(node.resource_type),

@@ -2,12 +2,8 @@
   Fails for every event date whose sum of `column` is not the number of rows that `detail` has on that date:
   an aggregate that lost or doubled rows of the table it was made from. Both sides read the run's event
   dates only.
-
-  `built_together` says that whatever run changes `detail` makes the aggregate of it too. Dates that another run has
-  changed since this one began are left to it then: it asks this test of them again, and here the two tables would
-  be of different states.
 #}
-{% test adds_up_to_rows_of(model, column, detail, detail_where="true", built_together=false) %}
+{% test adds_up_to_rows_of(model, column, detail, detail_where="true") %}
 {%- set dates = hourglass_event_dates() -%}
 with summed as (
     select
@@ -32,9 +28,5 @@ select
     counted.total as counted_total
 from summed
 full join counted using (event_date)
-where
-    coalesce(summed.total, 0) != coalesce(counted.total, 0)
-    {%- if built_together and not is_built_here(detail) %}
-    and event_date not in ({{ dates_changed_since_the_start(detail) }})
-    {%- endif %}
+where coalesce(summed.total, 0) != coalesce(counted.total, 0)
 {% endtest %}
