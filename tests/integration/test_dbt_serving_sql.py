@@ -16,13 +16,9 @@ from google.cloud import bigquery
 
 pytestmark = pytest.mark.cloud
 
+OWN_PROJECT = "hourglass-sql"
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 SIX = datetime(2021, 7, 21, 6, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def client(cloud: object) -> bigquery.Client:
-    return bigquery.Client(project="hourglass-sql")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +29,7 @@ def marts(client: bigquery.Client, tmp_path_factory: pytest.TempPathFactory) -> 
     silver.create_table(client)
     for hour in (6, 7):
         silver.publish(client, f"2021-07-21T{hour:02d}:00:00Z", silver.sample_rows(hour))
-    dbt = Dbt(tmp_path_factory.mktemp("dbt"), variables={"HOURGLASS_PROJECT": client.project})
+    dbt = Dbt(tmp_path_factory.mktemp("dbt"))
     assert dbt("2021-07-21", "run", "--select", "tag:github").success
     files = silver.SAMPLES.glob("**/hour=06/*.json.gz")
     return [json.loads(line) for path in files for line in gzip.decompress(path.read_bytes()).splitlines()]
