@@ -9,9 +9,7 @@ import argparse
 import fcntl
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -21,7 +19,7 @@ from local.dataproc.launch import Spark
 from local.dataproc.objects import Objects
 from local.dataproc.properties import Laptop
 from local.dataproc.runner import Runner
-from local.dataproc.server import serve
+from local.dataproc.server import run, serve
 from local.iceberg.java import JavaError, java_home
 
 _ROOT = Path(__file__).parents[2]
@@ -47,14 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (JavaError, RuntimeError, OSError) as error:
         print(f"local.dataproc cannot start: {error}", file=sys.stderr)
         return 2
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    batches.resume()
     print(f"ready on {options.host}:{port}", flush=True)
-    stopped.wait()
-    server.stop(grace=1)
-    batches.shutdown()
+    run(batches, server)
     return 0
 
 

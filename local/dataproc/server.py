@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,6 +21,7 @@ from google.protobuf import empty_pb2
 
 from local.dataproc.batches import Batches
 from local.dataproc.errors import ApiError, invalid
+from local.dataproc.stop_signal import stop_signal
 
 _EMPTY = empty_pb2.Empty()
 _THREADS = 8
@@ -51,6 +53,20 @@ def serve(batches: Batches, address: str) -> tuple[grpc.Server, int]:
     port = server.add_insecure_port(address)
     server.start()
     return server, port
+
+
+def run(batches: Batches, server: grpc.Server) -> None:
+    """Run batches until SIGTERM or SIGINT, then stop the drivers too. Only the main thread may.
+
+    Args:
+        batches: the batches; those of an earlier server are taken up first.
+        server: what `serve` gave.
+    """
+    with stop_signal() as stopped:
+        batches.resume()
+        os.read(stopped, 1)
+        server.stop(grace=1)
+        batches.shutdown()
 
 
 def _batch_methods(batches: Batches) -> dict[str, Method]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from local.dataproc.launch import Spark
 from local.dataproc.objects import Objects
 from local.dataproc.properties import Laptop
 from local.dataproc.runner import Runner
-from local.dataproc.server import serve
+from local.dataproc.server import run, serve
 
 # spark-submit --properties-file FILE [--py-files FILES] main.py args...
 _SUBMIT = """#!/bin/sh
@@ -43,13 +41,8 @@ def main() -> None:
     runner = Runner(spark, Objects(endpoint, "p"), "hourglass-ops", logs)
     limits = Limits(slots=int(os.environ["SLOTS"]), minimum_ttl=timedelta(seconds=1), grace_seconds=1.0)
     batches = Batches(options.data_dir / "batches", runner, limits)
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     server, _ = serve(batches, f"127.0.0.1:{options.port}")
-    batches.resume()
-    stopped.wait()
-    server.stop(grace=1)
-    batches.shutdown()
+    run(batches, server)
 
 
 if __name__ == "__main__":
