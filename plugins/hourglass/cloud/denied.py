@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hourglass.cloud.retry import address_of, passing, reason_of, said, status_of, words_of
+from hourglass.cloud.tokens import refused_over_grpc
 
 _EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _NAME = r"[a-z]\w*(?:\.\w+){2,}"
@@ -58,7 +59,7 @@ def denied_of(error: Exception) -> Denied | None:
 
     if passing(error):
         return None
-    if isinstance(error, DefaultCredentialsError | RefreshError):
+    if isinstance(error, DefaultCredentialsError | RefreshError) or refused_over_grpc(error):
         return Denied(_refused_token(error), known=False)
     status = status_of(error)
     if status == 401:

@@ -19,9 +19,10 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.api_core.retry import Retry, exponential_sleep_generator, retry_target
 from google.api_core.retry.retry_base import RetryFailureReason
 
+from hourglass.cloud.tokens import STATUSES, refresh_passes, refused_over_grpc
+
 log = logging.getLogger(__name__)
 
-_STATUSES = (408, 429, 500, 502, 503, 504)
 # Google says these with status 403 or 400, though they pass.
 _REASONS = ("rateLimitExceeded", "userRateLimitExceeded", "jobRateLimitExceeded", "backendError")
 _SHOWN_CHARACTERS = 300
@@ -140,7 +141,9 @@ def passing(error: Exception) -> bool:
     if isinstance(error, requests.exceptions.SSLError):
         return False
     if isinstance(error, RefreshError):
-        return bool(error.retryable)
+        return refresh_passes(error)
+    if refused_over_grpc(error):
+        return False
     broken = (ConnectionError, TimeoutError, requests.ConnectionError, requests.Timeout, TransportError)
     cut = (
         requests.exceptions.ChunkedEncodingError,
@@ -148,7 +151,7 @@ def passing(error: Exception) -> bool:
         ProtocolError,
         HttpTimeoutError,
     )
-    return isinstance(error, broken + cut) or status_of(error) in _STATUSES or reason_of(error) in _REASONS
+    return isinstance(error, broken + cut) or status_of(error) in STATUSES or reason_of(error) in _REASONS
 
 
 def status_of(error: Exception) -> int | None:
