@@ -59,6 +59,8 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]
         verdict.before()
         if rule.action in ("hang", "delay"):
             _wait(context, rule.seconds)
+        if rule.action == "hang" and not context.is_active():
+            return  # the client gave up, and its next try is on this connection already
         if rule.action in ("reset", "hang"):
             self._relay.reset(context.peer())
             return

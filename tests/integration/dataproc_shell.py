@@ -39,7 +39,8 @@ def main() -> None:
     spark = Spark(submit, Path("python3"), Path("/nonexistent"), Laptop(options.data_dir, endpoint))
     logs = options.data_dir.parents[1] / "logs"
     runner = Runner(spark, Objects(endpoint, "p"), "hourglass-ops", logs)
-    limits = Limits(slots=int(os.environ["SLOTS"]), minimum_ttl=timedelta(seconds=1), grace_seconds=1.0)
+    grace = float(os.environ.get("GRACE_SECONDS", "1"))
+    limits = Limits(slots=int(os.environ["SLOTS"]), minimum_ttl=timedelta(seconds=1), grace_seconds=grace)
     batches = Batches(options.data_dir / "batches", runner, limits)
     server, _ = serve(batches, f"127.0.0.1:{options.port}")
     run(batches, server)

@@ -18,6 +18,8 @@ from google.cloud.dataproc_v1 import Batch, BatchControllerAsyncClient, BatchCon
 from hourglass.cloud import retry
 
 LIVE_STATES = ("PENDING", "RUNNING")
+# Until then a driver may still write, also one that is being cancelled.
+ENDED_STATES = ("CANCELLED", "SUCCEEDED", "FAILED")
 
 
 class BatchHook(DataprocHook):
@@ -115,6 +117,30 @@ def list_batches(hook: BatchHook, project: str, region: str, source: str, partit
         page_size=100,
     )
     return list(hook.get_batch_client(region).list_batches(request=request, **retry.patiently(what)))
+
+
+def cancel_unended(
+    hook: BatchHook, project: str, region: str, batches: Iterable[Batch], prefix: str, spare: str = ""
+) -> list[str]:
+    """Cancel the batches of a kind that have not ended.
+
+    Args:
+        hook: The hook.
+        project: The project.
+        region: The region.
+        batches: What `list_batches` found.
+        prefix: How the ids of that kind begin.
+        spare: The id of one to leave running.
+
+    Returns:
+        Their ids, also of those that were being cancelled already: each may write until it has ended.
+    """
+    named = {batch.name.rsplit("/", 1)[-1]: batch.state.name for batch in batches}
+    unended = [n for n, state in named.items() if n.startswith(prefix) and state not in ENDED_STATES]
+    cancelled = sorted(name for name in unended if name != spare)
+    for name in cancelled:
+        hook.cancel(project, region, name)
+    return cancelled
 
 
 def live_batches(hook: BatchHook, project: str, region: str) -> list[Any]:

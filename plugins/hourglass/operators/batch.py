@@ -27,6 +27,16 @@ def label_value(source_id: str) -> str:
     return source_id.replace("_", "-")
 
 
+def batches_of(source: Source, partition: Partition) -> str:
+    """What the ids of all refine batches of a partition begin with, whatever their specs.
+
+    Args:
+        source: The source.
+        partition: The partition.
+    """
+    return f"refine-{label_value(source.id)}-{partition.stamp}-"
+
+
 def family(source: Source, partition: Partition, spec: dict[str, Any]) -> Family:
     """The batches of one spec.
 
@@ -35,7 +45,7 @@ def family(source: Source, partition: Partition, spec: dict[str, Any]) -> Family
         partition: The partition.
         spec: The spec without what belongs to one batch.
     """
-    return Family(f"refine-{label_value(source.id)}-{partition.stamp}-{digest(spec)[:8]}")
+    return Family(f"{batches_of(source, partition)}{digest(spec)[:8]}")
 
 
 def resource_of(

@@ -22,7 +22,8 @@ class CancelOrphansOperator(CloudOperator):
     """Cancels the live batches whose task, refine or push, is done, or whose run is gone.
 
     A task that is marked failed or succeeded cancels its batch itself; one whose worker or triggerer was killed at
-    that moment cannot. A task that will run again is left its batch, which its next try attaches to.
+    that moment cannot. A task that will run again is left its batch, which its next try attaches to, or cancels if it
+    needs another.
 
     Args:
         platform: The deployment's names.
@@ -88,7 +89,7 @@ def task_of_batch(batch: Batch, sources: dict[str, Source]) -> tuple[str, dateti
 
 
 def given_up(states: Iterable[str | None]) -> bool:
-    """Whether no task will attach to a batch: each one that could is done, or there is none.
+    """Whether no task will see to a batch: each one that could is done, or there is none.
 
     Args:
         states: The states of the task in the partition's runs; None is one that has been cleared.

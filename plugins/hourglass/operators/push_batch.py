@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hourglass.cloud import gcs
-from hourglass.cloud.dataproc import LIVE_STATES, BatchHook, list_batches
+from hourglass.cloud.dataproc import BatchHook, cancel_unended, list_batches
 from hourglass.features.heads import TABLE
 from hourglass.features.push import Push
 from hourglass.features.send import PushError
@@ -63,13 +63,14 @@ class PushBatch:
         return self._uri(_ROWS)
 
     def cancel_earlier(self, hook: BatchHook) -> None:
-        """Cancel what an earlier attempt left running; its rows are in its record."""
+        """Cancel what an earlier attempt left running; its rows are in its record.
+
+        Nobody waits for its end: a push that has been superseded stops by itself.
+        """
         source = label_value(self.target.pushes.source)
         project, region = self.platform.project, self.platform.region
-        for batch in list_batches(hook, project, region, source, self.target.partition.stamp):
-            name = batch.name.rsplit("/", 1)[-1]
-            if name.startswith(f"{self.family}-") and batch.state.name in LIVE_STATES:
-                hook.cancel(project, region, name)
+        batches = list_batches(hook, project, region, source, self.target.partition.stamp)
+        cancel_unended(hook, project, region, batches, f"{self.family}-")
 
     def write_spec(self, running: RunningPush) -> None:
         """Write the job's only input, which is also what the task needs after it."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferralTimeout
 
 from hourglass.cloud import gcs
-from hourglass.cloud.dataproc import list_batches
+from hourglass.cloud.dataproc import cancel_unended, list_batches
 from hourglass.cloud.quarantine_actions import settled
 from hourglass.cloud.retry import patiently
 from hourglass.failure import explain
-from hourglass.operators.batch import RefineBatch, family, label_value
-from hourglass.operators.spark_batch import GIVEN_UP, BatchOperator, task_state
+from hourglass.operators.batch import RefineBatch, batches_of, family, label_value
+from hourglass.operators.spark_batch import GIVEN_UP, BatchOperator, BatchTrigger, task_state
 from hourglass.partition import Manifest
 from hourglass.run import partition_of
 
@@ -23,12 +24,19 @@ if TYPE_CHECKING:
     from hourglass.partition import Partition
 
 
+# Cancelling takes a driver seconds, and Dataproc at most a minute or two.
+END_WITHIN = timedelta(minutes=10)
+
+
 class RefineOperator(BatchOperator):
     """Runs the refine job of one partition and returns what became of its lines.
 
     The batch id names the spec (manifest and configuration): a try that finds a batch of the same spec in
     flight attaches to it, any other try starts the next one. So a retry never doubles work in flight, and
     clearing a task that had succeeded really runs it again.
+
+    A batch of an older spec, which an earlier try left running, is cancelled, and its end awaited: of two batches
+    the one that commits last decides what the tables hold.
 
     Args:
         source: The DAG's source.
@@ -52,8 +60,13 @@ class RefineOperator(BatchOperator):
         self.manifest_uri = manifest_uri
         self._ti: Any = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Attach to the batch in flight, or start the next one."""
+    def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Attach to the batch in flight, or start the next one; after the end of every other batch.
+
+        Args:
+            context: Airflow's template context.
+            event: How a batch ended that had to end first; there may be more of them.
+        """
         self._ti = context["ti"]
         partition = partition_of(context, self.source.grain)
         storage = gcs.client(self.gcp_conn_id)
@@ -65,7 +78,9 @@ class RefineOperator(BatchOperator):
             label_value(self.source.id),
             partition.stamp,
         )
-        self.batch_id, attached = family(self.source, partition, spec).choose(batches)
+        chosen, attached = family(self.source, partition, spec).choose(batches)
+        self._end_others(batches, partition, spare=chosen if attached else "")
+        self.batch_id = chosen
         self.log.info("%s batch %s", "Attaching to" if attached else "Starting", self.batch_id)
         if not attached:
             self._batch(partition).write_spec(storage, spec)
@@ -75,6 +90,47 @@ class RefineOperator(BatchOperator):
         self.retry, self.timeout = bounds["retry"], bounds["timeout"]
         super().execute(context)
         return self._outcome(partition)
+
+    def _end_others(self, batches: list[Any], partition: Partition, spare: str) -> None:
+        """Cancel the partition's other batches, and defer until one of them has ended, as long as there is any."""
+        project, region = self.platform.project, self.platform.region
+        prefix = batches_of(self.source, partition)
+        others = cancel_unended(self.hook, project, region, batches, prefix, spare)
+        if not others:
+            return
+        self.log.warning("Cancelled %s, which could still write; waiting for its end", ", ".join(others))
+        trigger = BatchTrigger(
+            batch_id=others[0],
+            project_id=project,
+            region=region,
+            gcp_conn_id=self.gcp_conn_id,
+            impersonation_chain=self.impersonation_chain,
+            polling_interval_seconds=self.polling_interval_seconds,
+        )
+        self.defer(trigger=trigger, method_name="execute", timeout=END_WITHIN)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """What Airflow calls after a trigger's event, or when there was none in time.
+
+        Raises:
+            AirflowException: A batch that was cancelled has not ended.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as error:
+            partition = partition_of(context, self.source.grain)
+            raise AirflowException(
+                explain(
+                    f"an earlier batch of {self.source.id} {partition.key} was cancelled, and had not ended "
+                    f"{END_WITHIN.total_seconds() / 60:.0f} minutes later; it could still overwrite what the next "
+                    "one writes, so none was started",
+                    where=f"Dataproc's batches {batches_of(self.source, partition)}… in {self.platform.region}",
+                    next_step="when Dataproc says that it is CANCELLED, SUCCEEDED or FAILED, clear this task; Airflow "
+                    "tries again by itself at first",
+                    heading="refine-failed",
+                    runbook=self.source.file.runbook,
+                )
+            ) from error
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Check the batch's state and read its outcome."""
@@ -111,7 +167,7 @@ class RefineOperator(BatchOperator):
             ) from error
 
     def on_kill(self) -> None:
-        """Cancel the batch of a task that was marked failed; a cleared task's next try attaches to it."""
+        """Cancel the batch of a task that was marked failed; a cleared task's next try sees to it."""
         if self._ti is not None and self.batch_id and task_state(self._ti) in GIVEN_UP:
             self.hook.cancel(self.platform.project, self.platform.region, self.batch_id)
 

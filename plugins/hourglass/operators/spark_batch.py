@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hourglass.config import Platform
 
 SHOWN = 600  # characters of a driver's last line
-# States in which nobody will attach to the batch of this task any more.
+# States in which no later try will attach to the batch of this task, or cancel it, any more.
 GIVEN_UP = ("failed", "success", "skipped", "upstream_failed", "removed")
 
 
@@ -36,7 +36,7 @@ class BatchTrigger(DataprocBatchTrigger):
         return BatchAsyncHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
 
     async def on_kill(self) -> None:
-        """Cancel the batch, unless the task was cleared: then its next try attaches to the batch.
+        """Cancel the batch, unless the task was cleared: then its next try attaches to the batch, or cancels it.
 
         Airflow starts a cleared task's next try before it calls this, so the task's state tells the two
         cases apart.
