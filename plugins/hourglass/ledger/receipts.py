@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from hourglass.cloud import gcs
 from hourglass.ledger.row import LedgerRow
-from hourglass.ledger.store import append
+from hourglass.ledger.store import append, attempt_digest
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from hourglass.config import Platform
 
 
-def record(storage: Storage, client: Client, platform: Platform, row: LedgerRow) -> bool:
+def record(storage: Storage, client: Client, platform: Platform, row: LedgerRow, token: str = "") -> bool:
     """Write a row's receipt, then append the row to the ledger, each exactly once for an attempt.
 
     The receipt comes first: killed between the two, the ledger lacks a row that a rebuild adds, and never the
@@ -27,12 +26,13 @@ def record(storage: Storage, client: Client, platform: Platform, row: LedgerRow)
         client: The BigQuery client.
         platform: The deployment's names.
         row: The row.
+        token: Tells the attempt from another one of the same run and number, as in `append`.
 
     Returns:
         False when the ledger had recorded this attempt already.
     """
-    gcs.create_once(storage, platform.ops_bucket, receipt_name(row), row.to_json())
-    return append(client, platform, row)
+    gcs.create_once(storage, platform.ops_bucket, receipt_name(row, token), row.to_json())
+    return append(client, platform, row, token)
 
 
 def receipts(storage: Storage, platform: Platform, source: str) -> list[LedgerRow]:
@@ -49,7 +49,6 @@ def receipts(storage: Storage, platform: Platform, source: str) -> list[LedgerRo
     ]
 
 
-def receipt_name(row: LedgerRow) -> str:
-    """Where a row's receipt lives in the ops bucket: one name for each attempt."""
-    attempt = hashlib.sha256(f"{row.run_id} {row.attempt}".encode()).hexdigest()[:16]
-    return f"ledger/{row.source}/{row.partition}/{attempt}.json"
+def receipt_name(row: LedgerRow, token: str = "") -> str:
+    """Where a row's receipt lives in the ops bucket: one name for each attempt; `append` says what `token` is."""
+    return f"ledger/{row.source}/{row.partition}/{attempt_digest(row, token)}.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import date, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from hourglass.cloud import bigquery as bq
@@ -28,7 +29,7 @@ _INTEGERS = {
 }  # fmt: skip
 
 
-def append(client: Client, platform: Platform, row: LedgerRow) -> bool:
+def append(client: Client, platform: Platform, row: LedgerRow, token: str = "") -> bool:
     """Append one row, exactly once for each attempt.
 
     A query job appends it, because load jobs are limited to 1,500 a table and day, and a hundred hourly
@@ -38,6 +39,8 @@ def append(client: Client, platform: Platform, row: LedgerRow) -> bool:
         client: The BigQuery client.
         platform: The deployment's names.
         row: The row.
+        token: Tells the attempt from another one of the same run and number: a run that was deleted and made
+            again, or a new Airflow, counts from 1 anew.
 
     Returns:
         False when this attempt had been recorded already.
@@ -54,13 +57,19 @@ def append(client: Client, platform: Platform, row: LedgerRow) -> bool:
         labels={**bq.LABELS, "stage": "announce"},
     )
     sql = f"INSERT INTO `{platform.project}.{TABLE}` ({names}) VALUES ({places})"  # noqa: S608 (constants)
-    try:
-        client.query(sql, job_config=config, job_id=_job_id(row), job_retry=None).result()
-    except Conflict:
-        # By an earlier call, or by this one's first request, whose answer was lost; so it may still run.
-        client.get_job(_job_id(row), location=platform.location).result()
-        return False
-    return True
+    for number in count():
+        job_id = f"{_job_id(row, token)}-{number}"
+        try:
+            client.query(sql, job_config=config, job_id=job_id, job_retry=None).result()
+        except Conflict:
+            # By an earlier call, or by this one's first request, whose answer was lost; so it may still run. One
+            # that failed appended nothing, and its id is used up.
+            job: Any = client.get_job(job_id, location=platform.location)
+            if job.exception() is None:
+                return False
+        else:
+            return True
+    raise AssertionError  # a count has no end
 
 
 def ensure(client: Client, platform: Platform) -> None:
@@ -70,9 +79,14 @@ def ensure(client: Client, platform: Platform) -> None:
     client.query(ddl).result()
 
 
-def _job_id(row: LedgerRow) -> str:
-    run = hashlib.sha256(f"{row.run_id} {row.attempt}".encode()).hexdigest()[:16]
-    return re.sub(r"[^A-Za-z0-9_-]", "-", f"ledger-{row.source}-{row.partition}-{run}")
+def attempt_digest(row: LedgerRow, token: str) -> str:
+    """What names an attempt wherever it is recorded once; `append` says what `token` is."""
+    return hashlib.sha256(f"{row.run_id} {row.attempt} {token}".encode()).hexdigest()[:16]
+
+
+def _job_id(row: LedgerRow, token: str) -> str:
+    name = f"ledger-{row.source}-{row.partition}-{attempt_digest(row, token)}"
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 
 def _parameter(name: str, value: Any) -> Any:

@@ -61,7 +61,8 @@ class RecordPartitionOperator(SourceOperator):
         row = self._row(context, partition)
         storage = gcs.client(self.gcp_conn_id)
         client = bq.client(self.platform, self.gcp_conn_id)
-        if record(storage, client, self.platform, row):
+        ti: Any = context["ti"]
+        if record(storage, client, self.platform, row, token=str(ti.id)):
             self.log.info("Recorded %s %s: %s", row.source, row.partition, row.state)
         else:
             self.log.info("This attempt had been recorded already")
