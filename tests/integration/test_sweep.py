@@ -21,6 +21,7 @@ from hourglass.ledger import LedgerRow
 from hourglass.ledger.store import append, states
 from hourglass.operators.sense import look, where_of
 from hourglass.partition import Grain, Partition
+from tests.e2e.landed import date
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("cloud")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,9 @@ def hours_ago(hours: int) -> Partition:
     return Partition.containing(NOW - timedelta(hours=hours), Grain.HOUR)
 
 
-CHANGED, UNCHANGED, OVERDUE, UNKNOWN = hours_ago(2), hours_ago(3), hours_ago(7), hours_ago(4)
+CHANGED, UNCHANGED, UNKNOWN = hours_ago(2), hours_ago(3), hours_ago(4)
+# Their late window of four hours has passed.
+IN_TIME, GONE, OVERDUE, RECORDED_AGAIN, FAILED = (hours_ago(n) for n in (6, 7, 8, 9, 10))
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +45,44 @@ def client() -> bigquery.Client:
 
 @pytest.fixture(scope="module")
 def landed(cloud: Any, client: bigquery.Client) -> Iterator[None]:
-    """Four partitions with a file each; the ledger knows three, and one with the very manifest it has."""
+    """Partitions with a file each, but for GONE; the ledger knows all but UNKNOWN, two with the files they had."""
     cloud.airflow.prepare(cloud.environment())
     source, platform = load_source("github"), Platform.from_env()
     blobs = []
-    for partition in (CHANGED, UNCHANGED, OVERDUE, UNKNOWN):
+
+    def land(partition: Partition, *names: str) -> None:
         bucket, (prefix,) = source.prefixes(partition)
-        for name in ("events.json.gz", "_SUCCESS"):
+        for name in names:
             blobs.append(storage.Client().bucket(bucket).blob(prefix + name))
             blobs[-1].upload_from_string(b"")
-    frozen = look(where_of(source, platform, UNCHANGED, "google_cloud_default"), NOW)[1]["hash"]
-    for partition, manifest in ((CHANGED, "old"), (UNCHANGED, frozen), (OVERDUE, "old")):
-        row = LedgerRow(
-            source="github", partition=partition.key, landing_hour=partition.start, grain="hour",
-            state="published", run_id=f"sweep-{partition.key}", attempt=1, recorded_at=partition.end,
-            manifest_hash=manifest, objects=0, lines=10, published_rows=10, event_dates=(NOW.date(),),
-        )  # fmt: skip
-        append(client, platform, row)
+
+    for partition in (CHANGED, UNCHANGED, UNKNOWN, IN_TIME, OVERDUE, RECORDED_AGAIN, FAILED):
+        land(partition, "events.json.gz", "_SUCCESS")
+    frozen = {
+        p: look(where_of(source, platform, p, "google_cloud_default"), NOW)[1]["hash"]
+        for p in (UNCHANGED, IN_TIME)
+    }
+    # Three minutes before the window's end, which the sweep after it sees first.
+    land(IN_TIME, "late.json.gz")
+    date(cloud, blobs[-1].bucket.name, blobs[-1].name, IN_TIME.end + timedelta(hours=3, minutes=57))
+    for partition in (CHANGED, UNCHANGED, IN_TIME, GONE, OVERDUE, RECORDED_AGAIN):
+        append(client, platform, recorded(partition, manifest_hash=frozen.get(partition, "old")))
+    append(client, platform, recorded(FAILED, state="failed", failed_stage="gate", published_rows=None))
     yield
     for blob in blobs:
         blob.delete()
+
+
+def recorded(partition: Partition, attempt: int = 1, **more: Any) -> LedgerRow:
+    """What a run wrote, an hour after the one before."""
+    values: dict[str, Any] = {
+        "state": "published", "manifest_hash": "old", "objects": 1, "lines": 10, "published_rows": 10,
+        "event_dates": (NOW.date(),), "recorded_at": partition.end + timedelta(hours=attempt),
+    }  # fmt: skip
+    return LedgerRow(
+        source="github", partition=partition.key, landing_hour=partition.start, grain="hour",
+        run_id=f"sweep-{partition.key}", attempt=attempt, **(values | more),
+    )  # fmt: skip
 
 
 def start_batch(partition: Partition) -> str:
@@ -108,25 +129,60 @@ def test_changed_partitions_run_again_and_overdue_ones_are_reported_once(
     first = airflow("dags", "test", "hourglass_sweeper")
     assert f"Cancelled batch {orphan}: nobody waits for it" in first
     assert batch_state(orphan) in ("CANCELLED", "CANCELLING")
-    assert f"github {CHANGED.key}: run rerun__{CHANGED.key} was cleared or created" in first
-    assert f"github {OVERDUE.key}: files came after the late window" in first
+    for late in (CHANGED, IN_TIME):
+        assert f"github {late.key}: run rerun__{late.key} was cleared or created" in first
+    for overdue in (OVERDUE, RECORDED_AGAIN, FAILED):
+        assert f"github {overdue.key}: files came after the late window" in first
+    assert f"github {GONE.key}: objects are gone" in first
     for quiet in (UNCHANGED, UNKNOWN):
         assert f"github {quiet.key}:" not in first
     runs = json.loads(airflow("dags", "list-runs", "github", "-o", "json").splitlines()[-1])
-    assert [r["run_id"] for r in runs if r["run_id"].startswith("rerun__")] == [f"rerun__{CHANGED.key}"]
+    rerun = {r["run_id"] for r in runs if r["run_id"].startswith("rerun__")}
+    assert rerun == {f"rerun__{CHANGED.key}", f"rerun__{IN_TIME.key}"}
 
     awaited = start_batch(CHANGED)  # its run is queued: the refine task's first try will attach to it
+    # Somebody cleared `transform`: the partition is published again, and still without the late file.
+    append(client, Platform.from_env(), recorded(RECORDED_AGAIN, attempt=2, recorded_at=datetime.now(tz=UTC)))
     second = airflow("dags", "test", "hourglass_sweeper")
     assert batch_state(awaited) in ("PENDING", "RUNNING")
     BatchHook().cancel(Platform.from_env().project, Platform.from_env().region, awaited)
     assert f"github {CHANGED.key}: run rerun__{CHANGED.key} is in flight" in second
-    assert f"github {OVERDUE.key}:" not in second
-    rows = states(client, Platform.from_env(), "github", OVERDUE.start, OVERDUE.end)
-    assert [(r["state"], r["published_rows"], r["manifest_hash"]) for r in rows] == [("overdue", 10, "old")]
-    (warning,) = json.loads(rows[0]["warnings"])
-    assert f"""airflow dags trigger github --conf '{{"partition": "{OVERDUE.key}"}}'""" in warning
+    assert f"github {RECORDED_AGAIN.key}: files came after the late window" in second
+    for told in (OVERDUE, FAILED, GONE):
+        assert f"github {told.key}:" not in second
+
     alerts = [json.loads(line) for line in cloud.layout.alerts.read_text().splitlines()]
-    assert [a["severity"] for a in alerts if OVERDUE.key in a["title"]] == ["warning"]
+    said = {
+        p: [a["title"] for a in alerts if p.key in a["title"]]
+        for p in (OVERDUE, RECORDED_AGAIN, FAILED, GONE)
+    }
+    assert {p: len(titles) for p, titles in said.items()} == {
+        OVERDUE: 1,
+        RECORDED_AGAIN: 2,
+        FAILED: 1,
+        GONE: 1,
+    }
+    assert said[GONE] == [f"github {GONE.key}: files are gone"]
+
+
+def test_what_was_reported_is_in_the_ledger_with_the_command_that_helps(
+    landed: None, client: bigquery.Client
+) -> None:
+    found = states(client, Platform.from_env(), "github", FAILED.start, IN_TIME.start)
+    rows = {row["partition"]: row for row in found}
+    told = {
+        p.key: (rows[p.key]["state"], rows[p.key]["published_rows"]) for p in (OVERDUE, RECORDED_AGAIN, GONE)
+    }
+    assert told == {
+        OVERDUE.key: ("overdue", 10),
+        RECORDED_AGAIN.key: ("overdue", 10),
+        GONE.key: ("overdue", 10),
+    }
+    # It was never published: whoever waits for the day must not take it for settled.
+    assert (rows[FAILED.key]["state"], rows[FAILED.key]["failed_stage"]) == ("failed", "gate")
+    for partition in (OVERDUE, FAILED):
+        (warning,) = json.loads(rows[partition.key]["warnings"])
+        assert f"""airflow dags trigger github --conf '{{"partition": "{partition.key}"}}'""" in warning
 
 
 def test_the_ledger_command_shows_states_gaps_and_what_to_do(landed: None) -> None:

@@ -95,7 +95,8 @@ class Landing(Strict):
     on_empty: Literal["fail", "skip", "accept"] = Field(
         "fail",
         description="What a closed partition without objects means. `fail`: wait for the late window, then "
-        "fail. `skip`: no run of the other stages. `accept`: publish an empty partition.",
+        "fail. `skip`: no run of the other stages; it fails if there were objects before, whose rows would stay. "
+        "`accept`: publish an empty partition.",
     )
 
     @field_validator("start_date", mode="before")

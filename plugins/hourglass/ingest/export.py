@@ -62,6 +62,16 @@ class ExportManifest:
         return digest(self.source, self.partition, asdict(self.exported))
 
     @property
+    def objects(self) -> tuple[SourceObject, ...]:
+        """The table as a listing of one object."""
+        return (self.exported.as_object(),)
+
+    @property
+    def bytes(self) -> int:
+        """The table's logical size."""
+        return self.exported.bytes
+
+    @property
     def name(self) -> str:
         """Where the manifest lives in the ops bucket: one name per content, so racing writers agree."""
         return f"manifests/{self.source}/{self.partition}/{self.hash}.json"

@@ -107,7 +107,7 @@ def _next_step(source_id: str, key: str, row: Mapping[str, Any]) -> str:
         stage = row.get("failed_stage") or "sense"
         return f"read the message of the failed task in `{stage}`, then clear `{stage}` and downstream"
     if row["state"] == "overdue":
-        return f"{admit_command(source_id, key)} takes the late files in"
+        return f"{admit_command(source_id, key)} runs it over the files that it has now"
     if row["state"] == "published" and row.get("manifest_hash") is None:
         return "clear `sense` and downstream, or leave it to the sweeper while the late window is open"
     return ""

@@ -18,8 +18,11 @@ from hourglass.run import partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from google.cloud.bigquery import Client
+    from google.cloud.storage import Client as Storage
 
     from hourglass.config import Platform, Source
+    from hourglass.ingest.export import ExportManifest
 
 
 def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any]]:
@@ -35,20 +38,12 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     from hourglass.cloud import gcs
 
     storage = gcs.client(where["gcp_conn_id"])
-    partition = Partition.parse(where["partition"], Grain.of(where["grain"]))
-    if where["table"]:
-        return _look_at_table(where, partition, storage, now)
-    listings = [gcs.list_objects(storage, where["bucket"], prefix) for prefix in where["prefixes"]]
-    listing = merge(listings, where["dead_letter_prefix"], where["rule"]["marker"])
-    if where["by_creation_time"]:
-        listing = [o for o in listing if created_in(o, partition)]
-    readiness = assess(listing, partition, rule_from(where["rule"]), now)
-    if readiness.verdict is not Verdict.COMPLETE:
+    readiness, manifest = glance(where, now, storage, tables_of(where))
+    if manifest is None:
         return readiness, {}
-    manifest = Manifest.freeze(where["source"], partition.key, where["bucket"], readiness.objects)
     gcs.create_once(storage, where["ops_bucket"], manifest.name, manifest.to_json())
     return readiness, {
-        "partition": partition.key,
+        "partition": manifest.partition,
         "hash": manifest.hash,
         "uri": f"gs://{where['ops_bucket']}/{manifest.name}",
         "objects": len(manifest.objects),
@@ -56,29 +51,73 @@ def look(where: dict[str, Any], now: datetime) -> tuple[Readiness, dict[str, Any
     }
 
 
-def _look_at_table(
-    where: dict[str, Any], partition: Partition, storage: Any, now: datetime
-) -> tuple[Readiness, dict[str, Any]]:
-    """The same for a partition that is a table of an export."""
+def glance(
+    where: dict[str, Any], now: datetime, storage: Storage, tables: Client | None
+) -> tuple[Readiness, Manifest | ExportManifest | None]:
+    """Judge the partition once and write nothing. May be called from any thread.
+
+    Args:
+        where: What `where_of` returns.
+        now: The current time.
+        storage: The storage client.
+        tables: What `tables_of` returns.
+
+    Returns:
+        The verdict, and the manifest when the partition is complete.
+    """
     from hourglass.cloud import gcs
+
+    partition = Partition.parse(where["partition"], Grain.of(where["grain"]))
+    rule = rule_from(where["rule"])
+    if tables is not None:
+        return _glance_at_table(where, (partition, rule, now), tables)
+    listings = [gcs.list_objects(storage, where["bucket"], prefix) for prefix in where["prefixes"]]
+    listing = merge(listings, where["dead_letter_prefix"], where["rule"]["marker"])
+    if where["by_creation_time"]:
+        listing = [o for o in listing if created_in(o, partition)]
+    readiness = assess(listing, partition, rule, now)
+    if readiness.verdict is Verdict.SKIP and (before := _had_objects(where, storage)):
+        readiness = Readiness(Verdict.MISSING, before)
+    if readiness.verdict is not Verdict.COMPLETE:
+        return readiness, None
+    return readiness, Manifest.freeze(where["source"], partition.key, where["bucket"], readiness.objects)
+
+
+def _had_objects(where: dict[str, Any], storage: Storage) -> str:
+    """Why an empty partition must not be skipped, which would leave the rows of objects that are gone."""
+    from hourglass.cloud import gcs
+
+    folder = f"manifests/{where['source']}/{where['partition']}/"
+    for manifest in gcs.read_folder(storage, where["ops_bucket"], folder):
+        if manifest["objects"]:
+            return (
+                f"it has no objects now, but had {len(manifest['objects'])} before, whose rows may be published; "
+                "if they are meant to be gone, set on_empty: accept in the source's file for the time of a clear, "
+                "which publishes the empty partition"
+            )
+    return ""
+
+
+def tables_of(where: dict[str, Any]) -> Client | None:
+    """The BigQuery client that sees a partition which is a table of an export; None for any other partition."""
     from hourglass.cloud.bigquery_client import PatientHook
+
+    if not where["table"]:
+        return None
+    return PatientHook(gcp_conn_id=where["gcp_conn_id"]).get_client(project_id=where["project"])
+
+
+def _glance_at_table(
+    where: dict[str, Any], judged_by: tuple[Partition, Completeness, datetime], tables: Client
+) -> tuple[Readiness, ExportManifest | None]:
     from hourglass.cloud.export import describe
     from hourglass.ingest.export import ExportManifest
 
-    client = PatientHook(gcp_conn_id=where["gcp_conn_id"]).get_client(project_id=where["project"])
-    found = describe(client, where["table"])
-    readiness = assess([found.as_object()] if found else [], partition, rule_from(where["rule"]), now)
+    found = describe(tables, where["table"])
+    readiness = assess([found.as_object()] if found else [], *judged_by)
     if readiness.verdict is not Verdict.COMPLETE or found is None:
-        return readiness, {}
-    manifest = ExportManifest(where["source"], partition.key, found)
-    gcs.create_once(storage, where["ops_bucket"], manifest.name, manifest.to_json())
-    return readiness, {
-        "partition": partition.key,
-        "hash": manifest.hash,
-        "uri": f"gs://{where['ops_bucket']}/{manifest.name}",
-        "objects": 1,
-        "bytes": found.bytes,
-    }
+        return readiness, None
+    return readiness, ExportManifest(where["source"], where["partition"], found)
 
 
 def where_of(source: Source, platform: Platform, partition: Partition, gcp_conn_id: str) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +21,57 @@ from hourglass.ledger.row import as_json
 from hourglass.ledger.store import states
 from hourglass.operators.base import CloudOperator
 from hourglass.operators.notify import notify, receivers_of
-from hourglass.operators.rerun import rerun
-from hourglass.operators.sense import look, where_of
-from hourglass.partition.completeness import Verdict
-from hourglass.partition.sweep import OVERDUE_FOR, Change, judge, partitions_between
+from hourglass.operators.rerun import in_flight, rerun
+from hourglass.operators.sense import glance, tables_of, where_of
+from hourglass.partition.manifest import Manifest, manifest_name
+from hourglass.partition.sweep import (
+    OVERDUE_FOR,
+    REPORTABLE,
+    Change,
+    first_new,
+    judge,
+    judge_missing,
+    partitions_between,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
+    from google.cloud.bigquery import Client
+    from google.cloud.storage import Client as Storage
 
     from hourglass.config import Platform, Source
-    from hourglass.partition import Partition
+    from hourglass.ingest.export import ExportManifest
+    from hourglass.partition import Partition, Readiness, SourceObject
+
+# Listings wait for an answer, each some 50 ms: a hundred sources have 17,000 of them. The client keeps ten connections.
+AT_A_TIME = 8
+
+
+@dataclass(frozen=True)
+class Clients:
+    """What a sweep asks; made once, since each new one costs a look at its connection and a handshake."""
+
+    storage: Storage
+    bigquery: Client
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A partition as it is now, with its manifest when it is complete."""
+
+    partition: Partition
+    readiness: Readiness
+    manifest: Manifest | ExportManifest | None
 
 
 class SweepOperator(CloudOperator):
     """Looks at every partition that the ledger knows and whose late window is open, or was until lately.
 
     A changed partition runs again, by clearing its one run, unless that is in flight; then the next sweep sees
-    to it. Files that came after the window are reported once, by an alert and a ledger row. A source that
-    cannot be swept does not stop the others.
+    to it. Files that came after the window are reported by an alert and a ledger row, once for each state that
+    the ledger has of the partition. A source or a partition that cannot be swept does not stop the others.
 
     Args:
         platform: The deployment's names.
@@ -58,19 +94,21 @@ class SweepOperator(CloudOperator):
         """
         from hourglass.config import load_sources
 
+        clients = Clients(gcs.client(self.gcp_conn_id), bq.client(self.platform, self.gcp_conn_id))
         changed: dict[str, list[str]] = {}
         broken: list[str] = []
         for source in load_sources(self.platform.include).sources:
             try:
-                if found := self._sweep(source, datetime.now(tz=UTC)):
-                    changed[source.id] = found
+                found = self._sweep(source, clients, broken)
             except Exception as error:  # one source's bucket must not keep the others from being swept
                 self.log.exception("%s could not be swept", source.id)
                 broken.append(f"{source.id}: {type(error).__name__}: {error}")
+            else:
+                changed |= {source.id: found} if found else {}
         if broken:
             raise AirflowFailException(
                 explain(
-                    f"{len(broken)} sources could not be swept:\n    " + "\n    ".join(broken),
+                    f"{len(broken)} sources or partitions could not be swept:\n    " + "\n    ".join(broken),
                     where="the log above, one trace for each",
                     next_step="correct what it names; the next sweep looks at the same partitions again",
                     heading="sweep-failed",
@@ -78,60 +116,112 @@ class SweepOperator(CloudOperator):
             )
         return changed
 
-    def _sweep(self, source: Source, now: datetime) -> list[str]:
-        window = source.file.ingestion.late_window
-        known = self._recorded(source, now)
+    def _sweep(self, source: Source, clients: Clients, broken: list[str]) -> list[str]:
+        now = datetime.now(tz=UTC)
+        start = now - source.file.ingestion.late_window - OVERDUE_FOR
+        rows = states(clients.bigquery, self.platform, source.id, source.grain.floor(start), now)
+        known = {row["partition"]: row for row in rows}
+        partitions = [p for p in partitions_between(source.grain, start, now) if p.key in known]
         changed = []
-        for partition in partitions_between(source.grain, now - window - OVERDUE_FOR, now):
-            if partition.key not in known:
+        for seen in self._glances(source, partitions, clients.storage, now):
+            key = seen.partition.key
+            try:
+                did = self._settle(source, seen, known[key], clients, now)
+            except Exception as error:  # nor must one partition keep the later ones from being looked at
+                self.log.exception("%s %s could not be swept", source.id, key)
+                broken.append(f"{source.id} {key}: {type(error).__name__}: {error}")
                 continue
-            where = where_of(source, self.platform, partition, self.gcp_conn_id)
-            readiness, manifest = look(where, now)
-            if readiness.verdict is not Verdict.COMPLETE:
-                continue
-            row = known[partition.key]
-            change = judge(row["manifest_hash"], manifest["hash"], partition, window, now)
-            if change is Change.LATE:
-                changed.append(f"{partition.key}: {self._run_again(source, partition)}")
-            elif change is Change.OVERDUE and self._report(source, partition, row, manifest):
-                changed.append(f"{partition.key}: files came after the late window")
-        for line in changed:
-            self.log.info("%s %s", source.id, line)
+            if did:
+                changed.append(f"{key}: {did}")
+                self.log.info("%s %s", source.id, changed[-1])
         return changed
 
-    def _recorded(self, source: Source, now: datetime) -> dict[str, dict[str, Any]]:
-        client = bq.client(self.platform, self.gcp_conn_id)
-        start = now - source.file.ingestion.late_window - OVERDUE_FOR
-        rows = states(client, self.platform, source.id, source.grain.floor(start), now)
-        return {row["partition"]: row for row in rows}
+    def _glances(
+        self, source: Source, partitions: Sequence[Partition], storage: Storage, now: datetime
+    ) -> list[Glance]:
+        """What every partition is like now. The first that cannot be listed ends it: so could not the others."""
+        places = [where_of(source, self.platform, p, self.gcp_conn_id) for p in partitions]
+        tables = tables_of(places[0]) if places else None
+        pool = ThreadPoolExecutor(AT_A_TIME)
+        try:
+            found = list(pool.map(lambda where: glance(where, now, storage, tables), places))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return [Glance(p, *judged) for p, judged in zip(partitions, found, strict=True)]
 
-    def _run_again(self, source: Source, partition: Partition) -> str:
-        result = rerun(source.id, partition, "its files changed after it was processed")
-        did = "was cleared or created" if result.started else "is in flight; the next sweep sees to it"
-        return f"run {result.run_id} {did}"
+    def _settle(
+        self, source: Source, seen: Glance, row: dict[str, Any], clients: Clients, now: datetime
+    ) -> str:
+        """Do what a partition's change asks for; say what was done, if anything."""
+        change = self._change(source, seen, row, clients, now)
+        if change is Change.LATE:
+            result = rerun(source.id, seen.partition, "its files changed after it was processed")
+            did = "was cleared or created" if result.started else "is in flight; the next sweep sees to it"
+            return f"run {result.run_id} {did}"
+        if change is Change.NONE or in_flight(source.id, seen.partition):
+            return ""  # a run in flight may be about to take it in; what it leaves, the next sweep reports
+        if not self._report(source, seen, row, clients):
+            return ""
+        return "objects are gone" if change is Change.REMOVED else "files came after the late window"
 
-    def _report(
-        self, source: Source, partition: Partition, row: dict[str, Any], manifest: dict[str, Any]
-    ) -> bool:
-        text = (
-            f"{manifest['objects']} objects are there now, {row['objects'] or 0} were processed; the late window "
-            f"of {shown_duration(source.file.ingestion.late_window)} has passed, so they were not taken in. To "
-            f"take them in: {admit_command(source.id, partition.key)}"
-        )
+    def _change(
+        self, source: Source, seen: Glance, row: dict[str, Any], clients: Clients, now: datetime
+    ) -> Change:
+        window = source.file.ingestion.late_window
+        if seen.manifest is None:
+            return judge_missing(seen.readiness.verdict, row, seen.partition, window, now)
+        processed, found = row["manifest_hash"], seen.manifest.hash
+        if found == processed:
+            return Change.NONE
+        before = self._processed(seen, processed, clients.storage)
+        came = None if before is None else first_new(seen.readiness.objects, before)
+        return judge(processed, found, came or now, seen.partition, window)
+
+    def _processed(self, seen: Glance, digest: str | None, storage: Storage) -> Sequence[SourceObject] | None:
+        """The objects that were processed; None where nothing says which."""
+        if not isinstance(seen.manifest, Manifest):
+            return ()  # of an export: the table itself is new
+        if digest is None:
+            return None
+        name = manifest_name(seen.manifest.source, seen.partition.key, digest)
+        text = gcs.read_text(storage, self.platform.ops_bucket, name)
+        return None if text is None else Manifest.from_json(text).objects
+
+    def _report(self, source: Source, seen: Glance, row: dict[str, Any], clients: Clients) -> bool:
+        """Tell of files that are not taken in, unless the newest row tells of just these."""
+        digest = seen.manifest.hash if seen.manifest else "none"
+        name = f"overdue__{digest[:12]}__"
+        if str(row["run_id"]).startswith(name):
+            return False
+        text = _told(source, seen, row)
+        # First the people: killed in between, they hear of it twice rather than never.
+        what = "files came too late" if seen.manifest else "files are gone"
+        notify(f"{source.id} {seen.partition.key}: {what}", text, "warning", receivers_of(source))
+        base = hashlib.sha256(f"{row['run_id']} {row['attempt']} {row['recorded_at']}".encode()).hexdigest()
         reported = LedgerRow(
             **{
                 **row,
-                "state": "overdue",
-                "run_id": f"overdue__{manifest['hash'][:12]}",
+                "state": "overdue" if row["state"] in REPORTABLE else row["state"],
+                "run_id": f"{name}{base[:12]}",
                 "attempt": 1,
                 "recorded_at": datetime.now(tz=UTC),
                 "event_dates": tuple(row["event_dates"] or ()),
                 "warnings": as_json([text]),
             }
         )
-        # The run's id is the manifest's, so that BigQuery itself refuses to record one finding twice.
-        client = bq.client(self.platform, self.gcp_conn_id)
-        if not record(gcs.client(self.gcp_conn_id), client, self.platform, reported):
-            return False
-        notify(f"{source.id} {partition.key}: files came too late", text, "warning", receivers_of(source))
-        return True
+        return record(clients.storage, clients.bigquery, self.platform, reported)
+
+
+def _told(source: Source, seen: Glance, row: dict[str, Any]) -> str:
+    were = row["objects"] or 0
+    if seen.manifest is None:
+        return (
+            f"{were} objects were processed, and {seen.readiness.reason}. The published rows stay as they are. "
+            "Ask the producer; if the files were moved to another partition, its lines are there twice until this "
+            "one is run over what is left"
+        )
+    return (
+        f"{len(seen.manifest.objects)} objects are there now, {were} were processed; the late window "
+        f"of {shown_duration(source.file.ingestion.late_window)} has passed, so they were not taken in. To "
+        f"take them in: {admit_command(source.id, seen.partition.key)}"
+    )
