@@ -8,13 +8,16 @@ from typing import Any
 from airflow.sdk import DAG
 
 from hourglass.config import Platform
+from hourglass.operators.alert import alert_of
 from hourglass.operators.expire import ExpireSnapshotsOperator
 from hourglass.operators.orphans import CancelOrphansOperator
 from hourglass.operators.sweep import SweepOperator
+from hourglass.partition import Grain
 
 SWEEPER = "hourglass_sweeper"
 HOUSEKEEPING = "hourglass_housekeeping"
 _DEFAULTS = {"owner": "data-platform", "retries": 1, "retry_delay": timedelta(minutes=1)}
+_RECEIVERS: dict[str, str] = {}  # nobody owns all sources; the webhook routes the message
 
 
 def build_sweeper(platform: Platform) -> DAG:
@@ -53,12 +56,13 @@ def build_housekeeping(platform: Platform) -> DAG:
     return dag
 
 
-def _dag(**kwargs: Any) -> DAG:
+def _dag(dag_id: str, **kwargs: Any) -> DAG:
     return DAG(
+        dag_id,
         start_date=datetime(2015, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         tags=["hourglass", "maintenance"],
-        default_args=_DEFAULTS,
+        default_args={**_DEFAULTS, "on_failure_callback": alert_of(dag_id, Grain.HOUR, _RECEIVERS)},
         **kwargs,
     )

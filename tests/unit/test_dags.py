@@ -42,7 +42,7 @@ for dag in bag.dags.values():
             t.task_id: {
                 "owner": t.owner, "retries": t.retries, "pool": t.pool, "type": type(t).__name__,
                 "upstream": sorted(t.upstream_task_ids), "trigger_rule": str(t.trigger_rule),
-                "at_once": t.max_active_tis_per_dag,
+                "at_once": t.max_active_tis_per_dag, "tells": bool(t.on_failure_callback),
             }
             for t in dag.tasks
         },
@@ -102,6 +102,7 @@ def test_dags_have_owners_tags_and_retries(bag: Any) -> None:
             assert task["owner"] not in ("", "airflow"), task_id
             # A trigger that fires at once can fail its task, so a deferrable task needs a retry.
             assert task["retries"] >= 1 or task_id == "gate.account", task_id
+            assert task["tells"], f"nobody hears that {dag_id} {task_id} has failed"
 
 
 def test_a_source_runs_the_seven_stages_in_order(bag: Any) -> None:
