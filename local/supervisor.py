@@ -19,7 +19,7 @@ from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
 
 from local.errors import LocalCloudError
 from local.layout import Layout
@@ -110,7 +110,7 @@ class Supervisor:
             rpc.addProcessGroup(name)
         for state in self.states().values():
             if state.state in ("STOPPED", "EXITED", "FATAL"):
-                rpc.startProcess(state.name, False)
+                _start_part(rpc, state.name)
 
     def stop(self) -> None:
         """Stop every part and then supervisord itself; returns when it is gone."""
@@ -176,6 +176,15 @@ class Supervisor:
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
         )
+
+
+def _start_part(rpc: Any, name: str) -> None:
+    try:
+        rpc.startProcess(name, False)
+    except Fault as fault:
+        # The supervisor itself starts what has ended, and may have been quicker.
+        if fault.faultCode != Faults.ALREADY_STARTED:
+            raise
 
 
 def _section(part: Part, fingerprint: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from local_instance import addresses_listened_on, working
 
 from local import processes
 from local.cloud import Cloud
@@ -29,10 +30,10 @@ def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def test_components_work_and_a_second_up_leaves_them_alone(own_cloud: Cloud) -> None:
-    before = {found.part.name: found.state for found in own_cloud.health() if found.works}
+    before = {found.part.name: found.state for found in working(own_cloud) if found.works}
     assert before.keys() >= COMPONENTS
     own_cloud.up()
-    after = {found.part.name: found.state for found in own_cloud.health() if found.works}
+    after = {found.part.name: found.state for found in working(own_cloud) if found.works}
     assert {n: s.pid for n, s in after.items() if s} == {n: s.pid for n, s in before.items() if s}
 
 
@@ -85,15 +86,8 @@ def test_trigger_hands_over_to_the_partitions_own_run(own_cloud: Cloud) -> None:
 
 
 def test_nothing_listens_beyond_loopback(own_cloud: Cloud) -> None:
-    found = processes.of_instance(own_cloud.layout.cloud)
-    assert len(found) > len(COMPONENTS)
-    addresses = {
-        connection.laddr.ip.removeprefix("::ffff:")
-        for process in found
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert addresses == {"127.0.0.1"}
+    assert len(processes.of_instance(own_cloud.layout.cloud)) > len(COMPONENTS)
+    assert addresses_listened_on(own_cloud) == {"127.0.0.1"}
 
 
 def test_down_leaves_no_component(own_cloud: Cloud) -> None:

