@@ -153,7 +153,7 @@ def test_a_long_pause_gives_the_worker_back(
     started = datetime.now(tz=UTC)
     poll.run()
     (wait,) = poll.waits
-    assert 2 < (wait - started).total_seconds() < 10
+    assert 2 < (wait - started).total_seconds() < 60
     assert poll.landed() == ids(api)
     assert len(api.seen) == 5 + 1, "it went on from the page that had to wait"
 
@@ -258,11 +258,15 @@ def test_a_killed_try_resumes_without_losing_or_doubling_a_page(poll: Poll, api:
 def test_an_open_partition_is_asked_again_until_it_has_closed(poll: Poll, api: rest_api.RestApi) -> None:
     now = datetime.now(tz=UTC)
     partition = Partition.last_ended(now, Grain.HOUR)
-    closes_in = (now - partition.end) + timedelta(seconds=5)
-    poll.configure(poll_interval="2s", completeness={"close_after": f"{int(closes_in.total_seconds())}s"})
+    closes_in = (now - partition.end) + timedelta(seconds=15)
+    poll.configure(poll_interval="3s", completeness={"close_after": f"{int(closes_in.total_seconds())}s"})
     everything, api.records = api.records, api.records[:13]
-    timer = threading.Timer(2.5, lambda: setattr(api, "records", everything))
-    timer.start()
+
+    def grow(_: rest_api.Handler) -> bool:
+        api.records = everything
+        return False
+
+    api.faults.extend([None, None, grow])  # at the second round's first request
     result = poll.run(partition)
     assert result["items"] == 45
     assert len(poll.waits) >= 2
@@ -275,7 +279,7 @@ def test_an_api_that_lists_the_newest_first_is_asked_once_after_closing(
 ) -> None:
     now = datetime.now(tz=UTC)
     partition = Partition.last_ended(now, Grain.HOUR)
-    closes_in = int(((now - partition.end) + timedelta(seconds=3)).total_seconds())
+    closes_in = int(((now - partition.end) + timedelta(seconds=15)).total_seconds())
     pagination = {"cursor": "starting_after", "more": "has_more", "order": "newest_first"}
     poll.configure(pagination=pagination, completeness={"close_after": f"{closes_in}s"})
     poll.run(partition)

@@ -180,8 +180,8 @@ def test_a_clear_transfers_again_and_copies_only_what_differs(moved: Transfer) -
 
 
 def test_a_retry_attaches_to_the_operation_in_flight(moved: Transfer, slow: Jobs) -> None:
-    for name in ("a", "b", "c"):
-        moved.put(f"exports/{name}.json", PAST.start)
+    for number in range(12):
+        moved.put(f"exports/{number}.json", PAST.start)
     task = moved.task()
     context: Any = {"dag_run": SimpleNamespace(logical_date=PAST.start, run_id="t"), "params": {}}
     with pytest.raises(TaskDeferred) as killed:
@@ -190,7 +190,7 @@ def test_a_retry_attaches_to_the_operation_in_flight(moved: Transfer, slow: Jobs
     result = moved.run()
     (trigger,) = moved.waits
     assert trigger.operation == killed.value.trigger.operation
-    assert result["objects"] == 3
+    assert result["objects"] == 12
     assert len(slow.operations({})["operations"]) == 1
 
 
@@ -242,7 +242,7 @@ def test_a_missing_bucket_is_named(moved: Transfer) -> None:
 def test_an_open_partition_is_transferred_after_it_has_closed(moved: Transfer) -> None:
     now = datetime.now(tz=UTC)
     partition = Partition.last_ended(now, Grain.HOUR)
-    closes_in = int((now - partition.end).total_seconds()) + 4
+    closes_in = int((now - partition.end).total_seconds()) + 15
     moved.configure(completeness={"close_after": f"{closes_in}s"})
     moved.put("exports/a.json", partition.start)
     moved.run(partition)
