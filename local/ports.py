@@ -16,8 +16,8 @@ from local import processes
 
 HOST = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections (32768 and up on Linux).
-_FIRST, _LAST, _STRIDE = 20000, 30000, 20
-_DYING_SECONDS = 1.0  # a process that was just killed keeps its port for a moment
+_FIRST, LAST, _STRIDE = 20000, 30000, 20
+_DYING_SECONDS = 5.0  # a Java that was just killed loses its environment before its port
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class Ports:
 
     def _choose(self) -> int:
         # Instances start at different places, so that two of them that start at once do not meet.
-        offset = zlib.crc32(str(self._cloud).encode()) % ((_LAST - _FIRST) // _STRIDE) * _STRIDE
+        offset = zlib.crc32(str(self._cloud).encode()) % ((LAST - _FIRST) // _STRIDE) * _STRIDE
         taken = set(self._ports.values())
-        for step in range(_LAST - _FIRST):
-            port = _FIRST + (offset + step) % (_LAST - _FIRST)
+        for step in range(LAST - _FIRST):
+            port = _FIRST + (offset + step) % (LAST - _FIRST)
             if port not in taken and is_free(port):
                 return port
-        raise RuntimeError(f"no TCP port between {_FIRST} and {_LAST} is free on {HOST}; end some servers")
+        raise RuntimeError(f"no TCP port between {_FIRST} and {LAST} is free on {HOST}; end some servers")
 
     def _foreign_holder(self, port: int) -> str | None:
         deadline = time.monotonic() + _DYING_SECONDS

@@ -6,7 +6,6 @@ import copy
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from free_ports import free_port
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.cloud.dataproc_v1 import Batch, BatchControllerClient
@@ -29,12 +29,6 @@ ROOT = Path(__file__).parents[2]
 PARENT = "projects/hourglass-local/locations/us-central1"
 State = Batch.State
 TERMINAL = {State.SUCCEEDED, State.FAILED, State.CANCELLED}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import urllib.request
 
 import psutil
 import pytest
-from lake_servers import ROOT, catalog, free_port, gcs
+from free_ports import free_port
+from lake_servers import ROOT, catalog, gcs
 
 from local.iceberg import install, java
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+from free_ports import free_port
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as bq
 
@@ -25,13 +26,6 @@ EVENTS = [
     bq.SchemaField("n", "INTEGER"),
 ]
 HOURLY = bq.TimePartitioning(type_="HOUR", field="landing_hour")
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
