@@ -16,6 +16,9 @@ import psutil
 # which can be reused, or a process group, which PySpark's daemon leaves.
 _MARK = "HOURGLASS_BATCH_FOLDER"
 
+_KILLS = 10
+_DYING_SECONDS = 1.0
+
 # The exit code must outlive the server, so a shell writes it down, with the CPU time of all it waited for.
 # On SIGTERM the shell waits for Spark to end.
 _SHELL = """
@@ -82,7 +85,7 @@ class Driver:
     def find(cls, folder: Path) -> Driver | None:
         """Find the driver that an earlier server started for this folder, if its shell still runs."""
         for process in _processes(folder):
-            if os.getsid(process.pid) == process.pid:  # of a driver, only the shell leads a session
+            if leads_session(process):
                 return cls(folder, process)
         return None
 
@@ -98,6 +101,14 @@ class Driver:
         except psutil.TimeoutExpired:
             return False
         return True
+
+
+def leads_session(process: psutil.Process) -> bool:
+    """Tell whether a driver's process is the shell: only that leads a session; False when it has ended."""
+    try:
+        return bool(os.getsid(process.pid) == process.pid)
+    except ProcessLookupError:
+        return False
 
 
 def started(folder: Path) -> bool:
@@ -116,12 +127,19 @@ def read_exit(folder: Path) -> Exit | None:
 
 
 def stop_processes(folder: Path, grace_seconds: float) -> None:
-    """End every process of the driver of `folder`: SIGTERM, then SIGKILL after `grace_seconds`."""
+    """End every process of the driver of `folder`: SIGTERM, then SIGKILL after `grace_seconds`.
+
+    When it returns they are gone, unless the system cannot end one for seconds.
+    """
     alive = _processes(folder)
     _signal(alive, signal.SIGTERM)
     psutil.wait_procs(alive, timeout=grace_seconds)
-    # Look again: a process may have started another one meanwhile.
-    _signal(_processes(folder), signal.SIGKILL)
+    for _ in range(_KILLS):  # a process may have started another one meanwhile
+        left = _processes(folder)
+        if not left:
+            return
+        _signal(left, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=_DYING_SECONDS)
 
 
 def stop_all(data_dir: Path, grace_seconds: float = 5.0) -> None:

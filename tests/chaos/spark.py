@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,7 +35,8 @@ def kill_driver(cloud: Path, call: Call, seconds: float) -> bool:
             time.sleep(seconds)
             found = drivers(cloud)
             for process in found:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):  # it may end with the one before it
+                    process.kill()
             return bool(found)
         time.sleep(0.2)
     return False

@@ -8,17 +8,18 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from free_ports import free_port
 from google.api_core import exceptions
-from lake_servers import PARENT, ROOT, Dataproc, State, catalog, free_port, gcs, wait_for
+from lake_servers import PARENT, ROOT, Dataproc, State, catalog, gcs, wait_for
 
 from local.dataproc import properties
-from local.dataproc.driver import stop_all
+from local.dataproc.driver import leads_session, stop_all
 from local.dataproc.messages import last_exception
 
 pytestmark = pytest.mark.cloud
@@ -74,7 +75,7 @@ def drivers(folder: Path) -> list[psutil.Process]:
 
 def session_leader(folder: Path) -> psutil.Process | None:
     """The shell around a test's only running driver."""
-    return next((process for process in drivers(folder) if os.getsid(process.pid) == process.pid), None)
+    return next((process for process in drivers(folder) if leads_session(process)), None)
 
 
 def new_id(prefix: str) -> str:
@@ -345,7 +346,8 @@ def test_a_driver_that_ended_while_the_server_was_away_is_judged(own_dataproc, c
     own_dataproc.signal(signal.SIGKILL)
     if code is None:
         for process in drivers(own_dataproc.folder):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it may end with the one before it
+                process.kill()
     release.touch()
     wait_for(lambda: not drivers(own_dataproc.folder), 10, "the driver's end")
     own_dataproc.start()
