@@ -13,8 +13,8 @@ from hourglass.cloud.quarantine import Quarantine, Reason
 from hourglass.cloud.quarantine_actions import Actions
 from hourglass.failure import explain
 from hourglass.operators.base import SourceOperator
-from hourglass.operators.handover import hand_on, handed_on, in_step
-from hourglass.operators.tasks import LOADS, REFINE
+from hourglass.operators.handover import candidate_table, hand_on, handed_on, in_step, no_outcome
+from hourglass.operators.tasks import LOADS, REFINE, ROWS
 from hourglass.partition import Counts, Manifest, conservation_problems
 from hourglass.partition.accounting import too_many_quarantined
 from hourglass.partition.manifest import manifest_name
@@ -36,6 +36,8 @@ class AccountOperator(SourceOperator):
         """Read what the refine task returned, and account for it."""
         partition = partition_of(context, self.source.grain)
         refined = context["ti"].xcom_pull(task_ids=REFINE)
+        if refined is None:
+            raise no_outcome(self.source, partition)
         in_step(self.source, partition, {REFINE: refined["outcome"], **handed_on(context, *LOADS)})
         rows = account(self.source, self.platform, partition, refined)
         hand_on(context, refined["outcome"])
@@ -57,7 +59,8 @@ def account(
         The rows of both candidates.
 
     Raises:
-        AirflowFailException: A line is missing or counted twice, or too many lines were quarantined.
+        AirflowFailException: A line is missing or counted twice, too many lines were quarantined, or a candidate is
+            gone.
     """
     rows = _candidate_rows(source, platform, partition)
     counts = Counts.from_mapping(refined["counts"])
@@ -83,7 +86,7 @@ def account(
         counts = replace(counts, quarantined=sum(reason.rows for reason in found))
         if too_many_quarantined(counts, rate=limit.rate, rows=limit.rows):
             raise AirflowFailException(_too_many(source, platform, partition, counts, found))
-    return {"candidate_rows": rows["silver"], "quarantine_rows": rows["quarantine"]}
+    return {ROWS[flow]: rows[flow] for flow in bq.FLOWS}
 
 
 def _undecided(
@@ -125,4 +128,5 @@ def _too_many(
 def _candidate_rows(source: Source, platform: Platform, partition: Partition) -> dict[str, int]:
     client = bq.client(platform)
     names = {n: f.candidate(platform, source, partition) for n, f in bq.flows(source).items()}
-    return {n: int(client.get_table(str(table)).num_rows or 0) for n, table in names.items()}
+    tables = {n: candidate_table(client, source, partition, name) for n, name in names.items()}
+    return {n: int(table.num_rows or 0) for n, table in tables.items()}

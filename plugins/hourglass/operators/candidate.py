@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hourglass.cloud import bigquery as bq
 from hourglass.cloud import gcs
 from hourglass.operators.base import FlowJobOperator
-from hourglass.operators.handover import hand_on
+from hourglass.operators.handover import hand_on, no_outcome
 from hourglass.run import partition_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class LoadCandidateOperator(FlowJobOperator):
     """Creates one flow's candidate table anew and loads the outcome's files into it.
 
     Args:
-        outcome_uri: The refine job's outcome file (templated).
+        outcome_uri: The refine job's outcome file (templated); empty where there is none.
         kwargs: Passed to `FlowJobOperator`.
     """
 
@@ -29,8 +29,14 @@ class LoadCandidateOperator(FlowJobOperator):
         self.outcome_uri = outcome_uri
 
     def execute(self, context: Context) -> Any:
-        """Create the table, and start the load job when there is a file to load."""
+        """Create the table, and start the load job when there is a file to load.
+
+        Raises:
+            AirflowFailException: There is no outcome.
+        """
         partition = partition_of(context, self.source.grain)
+        if not self.outcome_uri:
+            raise no_outcome(self.source, partition)
         outcome = gcs.read_json(gcs.client(self.gcp_conn_id), self.outcome_uri)
         uris = [f["uri"] for f in outcome["files"][self.flow_name]]
         bigquery = bq.client(self.platform, self.gcp_conn_id)

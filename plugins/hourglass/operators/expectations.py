@@ -15,7 +15,7 @@ from hourglass.operators.base import SourceOperator
 from hourglass.operators.derived import derived_expectations
 from hourglass.operators.drift import drift_notices
 from hourglass.operators.faults import of_a_service
-from hourglass.operators.handover import hand_on, handed_on
+from hourglass.operators.handover import candidate_table, hand_on, handed_on
 from hourglass.operators.notify import notify, receivers_of
 from hourglass.operators.tasks import LOADS, REFINE
 from hourglass.run import partition_of
@@ -68,7 +68,12 @@ class ValidateCandidateOperator(SourceOperator):
         outcome = None if exported else handed_on(context, LOADS[0])[LOADS[0]]
         entries = read_suite(self.platform, self.source)
         entries += derived_expectations(client, self.platform, self.source, partition)
-        if not client.get_table(str(candidate)).num_rows:
+        table = (
+            client.get_table(str(candidate))
+            if exported
+            else candidate_table(client, self.source, partition, candidate)
+        )
+        if not table.num_rows:
             entries = [e for e in entries if e["type"] == ROW_COUNT]
         evaluated, findings = validate(self.source.id, entries, candidate) if entries else (0, [])
         refined = context["ti"].xcom_pull(task_ids=REFINE) or {}

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from airflow.sdk.exceptions import AirflowFailException
 
 from hourglass.failure import explain
+from hourglass.operators.tasks import REFINE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from google.cloud.bigquery import Client, Table
 
+    from hourglass.cloud.bigquery import TableName
     from hourglass.config import Source
     from hourglass.partition import Partition
 
@@ -82,17 +85,64 @@ def in_step(source: Source, partition: Partition, found: Mapping[str, str | None
     """
     outcome = agreed(found)
     if outcome is None:
-        raise AirflowFailException(
-            explain(
-                f"the tasks of {source.id} {partition.key} are out of step; nothing was published. Each worked on:"
-                f"\n    {described(found)}",
-                where="tasks that were cleared alone, without what comes after them",
-                next_step="clear `gate` and downstream",
-                heading="tasks-out-of-step",
-                runbook=source.file.runbook,
-            )
+        raise out_of_step(
+            source, partition, f"; nothing was published. Each worked on:\n    {described(found)}"
         )
     return outcome
+
+
+def out_of_step(
+    source: Source, partition: Partition, how: str, next_step: str = "clear `gate` and downstream"
+) -> AirflowFailException:
+    """The failure of a task that finds something else than the tasks before it have left; no retry changes that.
+
+    Args:
+        source: The source.
+        partition: The partition.
+        how: What is out of step, as the sentence goes on.
+        next_step: What to do next.
+    """
+    return AirflowFailException(
+        explain(
+            f"the tasks of {source.id} {partition.key} are out of step{how}",
+            where="tasks that were cleared alone, without what comes after them",
+            next_step=next_step,
+            heading="tasks-out-of-step",
+            runbook=source.file.runbook,
+        )
+    )
+
+
+def no_outcome(source: Source, partition: Partition) -> AirflowFailException:
+    """The failure of a task that needs the outcome of a refine that has none, as long as it runs or has failed.
+
+    Args:
+        source: The source.
+        partition: The partition.
+    """
+    how = f"; nothing was published: {REFINE} was started again and has no result"
+    return out_of_step(source, partition, how, "clear `refine` and downstream")
+
+
+def candidate_table(client: Client, source: Source, partition: Partition, name: TableName) -> Table:
+    """The candidate that the gate has loaded.
+
+    Args:
+        client: The BigQuery client.
+        source: The source.
+        partition: The partition.
+        name: The candidate's name.
+
+    Raises:
+        AirflowFailException: It is gone.
+    """
+    from google.api_core.exceptions import NotFound
+
+    try:
+        return client.get_table(str(name))
+    except NotFound:
+        how = f": candidate {name} is gone; it has expired (`retention.candidate`), or is being loaded anew"
+        raise out_of_step(source, partition, how) from None
 
 
 def described(found: Mapping[str, str | None]) -> str:

@@ -6,6 +6,7 @@ WAIT = "sense.wait"
 REFINE = "refine.run"
 LOADS = ("gate.load_silver", "gate.load_quarantine")
 ACCOUNT = "gate.account"
+ROWS = {"silver": "candidate_rows", "quarantine": "quarantine_rows"}  # what ACCOUNT returns, by flow
 VALIDATE = "gate.validate"
 PUBLISHED = ("publish.silver", "publish.quarantine")
 

@@ -12,6 +12,9 @@ from hourglass.operators.expectations import ValidateCandidateOperator
 from hourglass.operators.tasks import REFINE
 from hourglass.stages.build import Build
 
+# Empty while refine runs again, or has failed, so that it is the load that says what to do.
+OUTCOME_URI = f"{{{{ (ti.xcom_pull(task_ids='{REFINE}') or {{}}).get('outcome', '') }}}}"
+
 
 def gate(build: Build) -> TaskGroup:
     """Build the stage.
@@ -21,11 +24,10 @@ def gate(build: Build) -> TaskGroup:
     """
     if build.exported:
         return _export_gate(build)
-    outcome_uri = f"{{{{ ti.xcom_pull(task_ids='{REFINE}')['outcome'] }}}}"
     with TaskGroup("gate", tooltip="load candidates, check the accounting and the expectations") as group:
         loads = [
             LoadCandidateOperator(
-                task_id=f"load_{flow}", flow=flow, outcome_uri=outcome_uri, **build.kwargs()
+                task_id=f"load_{flow}", flow=flow, outcome_uri=OUTCOME_URI, **build.kwargs()
             )
             for flow in bq.FLOWS
         ]
