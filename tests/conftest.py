@@ -1,6 +1,6 @@
 """What all tests share: one local cloud for the session, and clients that speak to it.
 
-Imports inside the fixtures: tests/spark runs in an environment that has none of these packages.
+Imports inside the fixtures: tests/spark runs in an environment that has few of these packages.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, bigtable, storage
@@ -30,6 +31,10 @@ LONGEST_FIRST = (
     "integration/test_daily.py",
     "integration/test_compile.py",
 )
+
+# The time an example takes tells more of what else the machine does than of the code.
+settings.register_profile("hourglass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hourglass")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

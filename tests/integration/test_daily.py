@@ -148,12 +148,18 @@ def test_the_trigger_waits_until_the_last_hour_is_recorded(client: bigquery.Clie
         "location": "US",
         "gcp_conn_id": "google_cloud_default",
     }
-    last = threading.Timer(2.0, record, (client, HOURS[-1:]))
+    recording = threading.Event()
+
+    def record_last() -> None:
+        recording.set()  # the trigger may see the row before its writer has its answer
+        record(client, HOURS[-1:])
+
+    last = threading.Timer(2.0, record_last)
     last.start()
 
     async def first() -> Any:
         async for event in DayTrigger(where, poll_seconds=0.2).run():
-            return event.payload, last.finished.is_set()
+            return event.payload, recording.is_set()
         raise AssertionError("the trigger ended without an event")
 
     assert asyncio.run(asyncio.wait_for(first(), timeout=60)) == ({"verdict": "ready"}, True)

@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there_is_a_mistake(include: Path) -> None:
     assert "there is no such file" in output
 
 
-def test_a_hundred_sources_are_validated_within_two_seconds(include: Path) -> None:
+def test_a_hundred_sources_are_validated_within_seconds(include: Path) -> None:
     text = (include / "sources/github.yaml").read_text()
     fields = json.loads((include / "schemas/github/1.0.json").read_text())
     for number in range(100):
@@ -114,9 +114,9 @@ def test_a_hundred_sources_are_validated_within_two_seconds(include: Path) -> No
     )
     ended = os.times()
     assert done.stdout.startswith("101 sources checked"), done.stdout + done.stderr
-    # The interpreter's start included; processor time, since the machine may be busy with other tests.
+    # The start of Python included; processor time, since the machine may be busy with other tests. Usually it is 1 s.
     used = ended.children_user + ended.children_system - began.children_user - began.children_system
-    assert used < 2.0
+    assert used < 5.0
 
 
 def test_a_configuration_error_is_no_traceback() -> None:

@@ -33,15 +33,15 @@ def other_writes(database: Path) -> None:
         other.execute("INSERT INTO written VALUES ('other')")
 
 
-def read_and_write(engine: Engine, database: Path) -> None:
-    """In one savepoint; another writes in between, if it may."""
+def read_and_write(engine: Engine, database: Path, patience: float | None) -> None:
+    """In one savepoint; another writes in between, if it may: within `patience` seconds, or however long it takes."""
     other = threading.Thread(target=other_writes, args=(database,))
     try:
         with engine.connect() as connection:
             with connection.begin_nested():
                 connection.execute(text("SELECT * FROM written")).all()
                 other.start()
-                other.join(0.5)
+                other.join(patience)
                 connection.execute(text("INSERT INTO written VALUES ('own')"))
             connection.commit()
     finally:
@@ -49,7 +49,7 @@ def read_and_write(engine: Engine, database: Path) -> None:
 
 
 def test_a_savepoint_that_reads_first_may_write(engine: Engine, database: Path) -> None:
-    read_and_write(engine, database)
+    read_and_write(engine, database, patience=0.5)
     with engine.connect() as connection:
         assert connection.scalars(text("SELECT who FROM written")).all() == ["own", "other"]
 
@@ -57,7 +57,7 @@ def test_a_savepoint_that_reads_first_may_write(engine: Engine, database: Path) 
 def test_an_engine_without_it_is_refused(database: Path) -> None:
     engine = create_engine(f"sqlite:///{database}")
     with pytest.raises(OperationalError, match="database is locked"):
-        read_and_write(engine, database)
+        read_and_write(engine, database, patience=None)
 
 
 def test_it_waits_for_a_write_of_another(engine: Engine) -> None:
