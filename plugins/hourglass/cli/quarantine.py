@@ -263,9 +263,11 @@ def _run(scene: Scene, run: bool) -> None:
             f"Airflow did not take the run of {scene.title}: {' '.join(last)}\nwhat was landed stays; run it by: "
             f"{command}"
         )
-    run_id = json.loads(done.stdout[done.stdout.index("[") :])[0]["dag_run_id"]
+    # Airflow may print warnings first, such as "[warning  ] Could not import graphviz".
+    run_id = json.loads(done.stdout[done.stdout.index("[{") :])[0]["dag_run_id"]
     _say(
-        f"run {run_id} of DAG {source.id} has the partition's own run cleared or created: /dags/{source.id}/runs"
+        f"Airflow took the request as run {run_id} of DAG {source.id}, whose first task has the partition's own run "
+        f"cleared or created, after the end of one in flight: /dags/{source.id}/runs/{run_id}"
     )
 
 
