@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS ops.partition_ledger (
     landing_hour TIMESTAMP NOT NULL OPTIONS (description = 'Start of the partition.'),
     grain STRING NOT NULL OPTIONS (description = 'hour or day.'),
     state STRING NOT NULL OPTIONS (
-        description = 'published, failed, skipped, or overdue: published or skipped, and its files changed too late to be taken in.'
+        description = 'published, failed, skipped, or overdue: settled, and its files changed too late to be taken in.'
     ),
     manifest_hash STRING OPTIONS (description = 'SHA-256 of the frozen list of objects; null if none was frozen.'),
     generation INT64 OPTIONS (
