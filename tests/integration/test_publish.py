@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from google.cloud import bigquery
 
 from hourglass.cloud import bigquery as bq
@@ -197,11 +197,16 @@ class Run:
             task_id=f"publish.{flow}", flow=flow, source=self.table.source, platform=self.table.platform
         )
         task.meanwhile = meanwhile
-        task.execute(self.context(task.task_id))
+        try:
+            task.execute(self.context(task.task_id))
+        except TaskDeferred:  # the job had not ended at the first look
+            self.resume(task)
         return task
 
     def resume(self, task: Publishing) -> None:
-        """What Airflow does when the trigger has seen the job's end; the local BigQuery's jobs end before that."""
+        """What Airflow does when the trigger has seen the job's end."""
+        job: Any = self.table.client.get_job(task.job_id, location=self.table.platform.location)
+        job.result()
         event = {"status": "success", "job_id": task.job_id, "message": "done"}
         task.resume_execution("execute_complete", {"event": event}, self.context(task.task_id))
 
