@@ -26,7 +26,7 @@ from hourglass.operators.sense import glance, tables_of, where_of
 from hourglass.partition.manifest import Manifest, manifest_name
 from hourglass.partition.sweep import (
     OVERDUE_FOR,
-    REPORTABLE,
+    SETTLED,
     Change,
     first_new,
     judge,
@@ -158,8 +158,10 @@ class SweepOperator(CloudOperator):
             result = rerun(source.id, seen.partition, "its files changed after it was processed")
             did = "was cleared or created" if result.started else "is in flight; the next sweep sees to it"
             return f"run {result.run_id} {did}"
-        if change is Change.NONE or in_flight(source.id, seen.partition):
-            return ""  # a run in flight may be about to take it in; what it leaves, the next sweep reports
+        if change is Change.NONE or str(row["run_id"]).startswith(_report_of(seen)):
+            return ""  # the newest row tells of just these files
+        if in_flight(source.id, seen.partition):
+            return ""  # that run may be about to take them in; what it leaves, the next sweep reports
         if not self._report(source, seen, row, clients):
             return ""
         return "objects are gone" if change is Change.REMOVED else "files came after the late window"
@@ -188,11 +190,7 @@ class SweepOperator(CloudOperator):
         return None if text is None else Manifest.from_json(text).objects
 
     def _report(self, source: Source, seen: Glance, row: dict[str, Any], clients: Clients) -> bool:
-        """Tell of files that are not taken in, unless the newest row tells of just these."""
-        digest = seen.manifest.hash if seen.manifest else "none"
-        name = f"overdue__{digest[:12]}__"
-        if str(row["run_id"]).startswith(name):
-            return False
+        """Tell of files that are not taken in."""
         text = _told(source, seen, row)
         # First the people: killed in between, they hear of it twice rather than never.
         what = "files came too late" if seen.manifest else "files are gone"
@@ -201,8 +199,8 @@ class SweepOperator(CloudOperator):
         reported = LedgerRow(
             **{
                 **row,
-                "state": "overdue" if row["state"] in REPORTABLE else row["state"],
-                "run_id": f"{name}{base[:12]}",
+                "state": "overdue" if row["state"] in SETTLED else row["state"],
+                "run_id": f"{_report_of(seen)}{base[:12]}",
                 "attempt": 1,
                 "recorded_at": datetime.now(tz=UTC),
                 "event_dates": tuple(row["event_dates"] or ()),
@@ -210,6 +208,12 @@ class SweepOperator(CloudOperator):
             }
         )
         return record(clients.storage, clients.bigquery, self.platform, reported)
+
+
+def _report_of(seen: Glance) -> str:
+    """How the run ids of reports of these files begin; the ledger has no column for what was not processed."""
+    digest = seen.manifest.hash if seen.manifest else "none"
+    return f"overdue__{digest[:12]}__"
 
 
 def _told(source: Source, seen: Glance, row: dict[str, Any]) -> str:

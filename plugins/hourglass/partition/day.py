@@ -9,9 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from hourglass.partition.clock import Grain, Partition
-from hourglass.partition.sweep import OVERDUE_FOR, partitions_between
-
-SETTLED = ("published", "skipped", "overdue")
+from hourglass.partition.sweep import OVERDUE_FOR, SETTLED, partitions_between
 
 
 class DayVerdict(StrEnum):

@@ -16,8 +16,9 @@ from hourglass.partition.manifest import SourceObject
 OVERDUE_FOR = timedelta(days=7)
 # How far behind it objects are missed. Older ones may be deleted by a rule of their bucket.
 REMOVED_FOR = timedelta(days=1)
-# Reported files make these `overdue`. A partition that has failed goes on being one that has failed.
-REPORTABLE = ("published", "skipped", "overdue")
+# States of a partition that nothing more is awaited of. Reported files make these `overdue`; one that has failed
+# goes on being one that has failed.
+SETTLED = ("published", "skipped", "overdue")
 
 
 class Change(StrEnum):
@@ -77,7 +78,7 @@ def judge_missing(
     Returns:
         REMOVED to report that objects are gone whose rows are published.
     """
-    had = row["state"] in REPORTABLE and (row["objects"] or 0) > 0
+    had = row["state"] in SETTLED and (row["objects"] or 0) > 0
     lately = now <= partition.end + late_window + REMOVED_FOR
     return Change.REMOVED if verdict is Verdict.MISSING and had and lately else Change.NONE
 
